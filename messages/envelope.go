@@ -1,0 +1,129 @@
+package messages
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// timestampFormat is RFC 3339 with a fraction of fixed width, so that timestamps sort as text.
+	timestampFormat = "2006-01-02T15:04:05.000000000Z"
+	// envelopeBytes bounds the JSON of an envelope without its texts: keys, numbers, type and timestamp.
+	envelopeBytes = 320
+)
+
+// Envelope is one event with what identifies it. Its ID, Timestamp and BrokerID may be set before it is handed to a
+// router, which fills in those that are missing; from then on nothing of it changes, and any number of goroutines
+// may use it.
+type Envelope struct {
+	ID        string    // event_id: 1 to 64 characters of A-Z a-z 0-9 _ -; a random UUID where it was not given
+	Timestamp time.Time // timestamp
+	BrokerID  string    // broker_id
+
+	eventType Type
+	topic     string
+	size      int
+
+	encoding sync.Mutex
+	event    Event  // nil once body is there, so that a payload is never held twice
+	body     []byte // nil until somebody asked for it
+}
+
+// NewEnvelope puts an event, which is the envelope's from then on, into an envelope that has no identity yet.
+func NewEnvelope(event Event) *Envelope {
+	return &Envelope{eventType: event.EventType(), topic: event.RoutingTopic(), event: event}
+}
+
+// Admission is how a router takes events in.
+type Admission struct {
+	BrokerID        string // of events that bring none
+	IncludePayload  bool   // whether message.published keeps its payload
+	MaxPayloadBytes int    // the largest payload that is kept
+}
+
+// Admit gives the envelope the identity that it lacks and applies the payload rule. It is called once, before the
+// envelope is shared.
+func (e *Envelope) Admit(a Admission, now time.Time) error {
+	if e.ID == "" {
+		id, err := uuid.NewRandom()
+		if err != nil {
+			return fmt.Errorf("make an event id: %w", err)
+		}
+		e.ID = id.String()
+	}
+	if e.Timestamp.IsZero() {
+		e.Timestamp = now
+	}
+	e.Timestamp = e.Timestamp.UTC()
+	if e.BrokerID == "" {
+		e.BrokerID = a.BrokerID
+	}
+	if published, ok := e.event.(*MessagePublished); ok {
+		e.event = a.limitPayload(published)
+	}
+	e.size = envelopeBytes + len(e.ID) + texts(e.BrokerID) + e.event.textBytes()
+	return nil
+}
+
+// limitPayload returns the event as it is sent, in a copy where it differs: who handed it over may have handed it to
+// another router too.
+func (a Admission) limitPayload(given *MessagePublished) *MessagePublished {
+	if len(given.Payload) == 0 {
+		return given
+	}
+	event := *given
+	if event.PayloadSize == 0 {
+		event.PayloadSize = len(event.Payload)
+	}
+	if !a.IncludePayload {
+		event.Payload = nil
+	} else if len(event.Payload) > a.MaxPayloadBytes {
+		event.Payload, event.PayloadOmitted = nil, true
+	}
+	return &event
+}
+
+// Type is the event's type.
+func (e *Envelope) Type() Type { return e.eventType }
+
+// RoutingTopic is the event's RoutingTopic.
+func (e *Envelope) RoutingTopic() string { return e.topic }
+
+// Size is what the event counts for in a bound of bytes: at least the length of its body, known without making it.
+func (e *Envelope) Size() int { return e.size }
+
+// Body is the event's JSON, made at the first call; every call returns the same bytes, which nobody may change.
+func (e *Envelope) Body() ([]byte, error) {
+	e.encoding.Lock()
+	defer e.encoding.Unlock()
+	if e.body == nil {
+		body, err := e.encode()
+		if err != nil {
+			return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+		}
+		e.body, e.event = body, nil
+	}
+	return e.body, nil
+}
+
+func (e *Envelope) encode() ([]byte, error) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(struct {
+		Type      Type   `json:"event_type"`
+		ID        string `json:"event_id"`
+		Timestamp string `json:"timestamp"`
+		BrokerID  string `json:"broker_id"`
+		Data      Event  `json:"data"`
+	}{e.eventType, e.ID, e.Timestamp.Format(timestampFormat), e.BrokerID, e.event})
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+}

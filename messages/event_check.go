@@ -1,0 +1,176 @@
+package messages
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// FieldError says what is wrong with one field of an event.
+type FieldError struct {
+	Field   string // as a path: "data.topic"
+	Problem string // what is wrong, as the end of a sentence that begins with the field
+}
+
+func (e *FieldError) Error() string {
+	return e.Field + ": " + e.Problem
+}
+
+func (e *ClientConnected) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("protocol", e.Protocol, oneOf(ProtocolMQTT3, ProtocolMQTT5)),
+	)
+}
+
+func (e *ClientDisconnected) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("reason", e.Reason, oneOf(ReasonNormal, ReasonError, ReasonTimeout, ReasonTakeover)),
+	)
+}
+
+func (e *ClientSessionTakeover) check() error {
+	return checkField("client_id", e.ClientID, checkID)
+}
+
+func (e *MessagePublished) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("topic", e.Topic, checkTopicName),
+		checkField("qos", e.QoS, checkQoS),
+		checkField("payload_size", e.PayloadSize, func(size int) error {
+			if len(e.Payload) > 0 && size != 0 && size != len(e.Payload) {
+				return fmt.Errorf("is %d, but the payload has %d bytes", size, len(e.Payload))
+			}
+			return checkSize(size)
+		}),
+	)
+}
+
+func (e *MessageDelivered) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("topic", e.Topic, checkTopicName),
+		checkField("qos", e.QoS, checkQoS),
+		checkField("payload_size", e.PayloadSize, checkSize),
+	)
+}
+
+func (e *MessageRetained) check() error {
+	return errors.Join(
+		checkField("topic", e.Topic, checkTopicName),
+		checkField("payload_size", e.PayloadSize, checkSize),
+	)
+}
+
+func (e *SubscriptionCreated) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("topic_filter", e.TopicFilter, checkSubscription),
+		checkField("qos", e.QoS, checkQoS),
+		checkField("subscription_id", e.SubscriptionID, checkSize),
+	)
+}
+
+func (e *SubscriptionRemoved) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("topic_filter", e.TopicFilter, checkSubscription),
+	)
+}
+
+func (e *AuthSuccess) check() error {
+	return checkField("client_id", e.ClientID, checkID)
+}
+
+// check takes a client id that is empty: a login can be refused before the broker gave one.
+func (*AuthFailure) check() error {
+	return nil
+}
+
+func (e *AuthzPublishDenied) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("topic", e.Topic, checkTopicName),
+	)
+}
+
+// check takes any filter that is not empty: a broker may deny a filter because it is invalid.
+func (e *AuthzSubscribeDenied) check() error {
+	return errors.Join(
+		checkField("client_id", e.ClientID, checkID),
+		checkField("topic_filter", e.TopicFilter, checkTopicText),
+	)
+}
+
+func checkField[T any](name string, value T, check func(T) error) error {
+	if err := check(value); err != nil {
+		return &FieldError{Field: "data." + name, Problem: err.Error()}
+	}
+	return nil
+}
+
+func checkID(id string) error {
+	if id == "" {
+		return errors.New("is required")
+	}
+	return nil
+}
+
+func checkQoS(qos byte) error {
+	if qos > 2 {
+		return fmt.Errorf("is %d, not 0, 1 or 2", qos)
+	}
+	return nil
+}
+
+func checkSize(size int) error {
+	if size < 0 {
+		return fmt.Errorf("is %d, less than 0", size)
+	}
+	return nil
+}
+
+func oneOf(allowed ...string) func(string) error {
+	return func(value string) error {
+		if slices.Contains(allowed, value) {
+			return nil
+		}
+		return fmt.Errorf("is %q, not one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+func (e *ClientConnected) textBytes() int    { return texts(e.ClientID, e.Protocol, e.RemoteAddr) }
+func (e *ClientDisconnected) textBytes() int { return texts(e.ClientID, e.Reason, e.RemoteAddr) }
+func (e *ClientSessionTakeover) textBytes() int {
+	return texts(e.ClientID, e.FromNode, e.ToNode)
+}
+func (e *MessagePublished) textBytes() int {
+	return texts(e.ClientID, e.Topic) + base64.StdEncoding.EncodedLen(len(e.Payload))
+}
+func (e *MessageDelivered) textBytes() int     { return texts(e.ClientID, e.Topic) }
+func (e *MessageRetained) textBytes() int      { return texts(e.Topic) }
+func (e *SubscriptionCreated) textBytes() int  { return texts(e.ClientID, e.TopicFilter) }
+func (e *SubscriptionRemoved) textBytes() int  { return texts(e.ClientID, e.TopicFilter) }
+func (e *AuthSuccess) textBytes() int          { return texts(e.ClientID, e.RemoteAddr) }
+func (e *AuthFailure) textBytes() int          { return texts(e.ClientID, e.Reason, e.RemoteAddr) }
+func (e *AuthzPublishDenied) textBytes() int   { return texts(e.ClientID, e.Topic, e.Reason) }
+func (e *AuthzSubscribeDenied) textBytes() int { return texts(e.ClientID, e.TopicFilter, e.Reason) }
+
+// texts bounds the JSON of the strings from above: a byte that JSON escapes takes at most six.
+func texts(values ...string) int {
+	total := 0
+	for _, value := range values {
+		total += len(value)
+		for i := range len(value) {
+			if b := value[i]; b < ' ' || b == '"' || b == '\\' || b >= utf8.RuneSelf {
+				total += 5
+			}
+		}
+	}
+	return total
+}
