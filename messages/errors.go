@@ -1,0 +1,10 @@
+package messages
+
+import "errors"
+
+// Why a router does not take an event.
+var (
+	ErrClosed    = errors.New("the router is closed")
+	ErrQueueFull = errors.New("the queue is full")                          // with drop_policy newest
+	ErrTooLarge  = errors.New("the events are larger than the whole queue") // no waiting helps
+)
