@@ -1,0 +1,277 @@
+package actors
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// Sender makes the attempts of one endpoint. Its methods may be called from any goroutine.
+type Sender interface {
+	// Send sends the event once and ends soon after ctx does. A panic costs that event alone.
+	Send(ctx context.Context, event *messages.Envelope) httpclient.Outcome
+	// Close frees what the sender holds, after the last Send ended.
+	Close()
+}
+
+// Drain asks a router or endpoint actor to take no new events, to deliver what it holds, to dead-letter what is left at
+// the cutoff, and to stop. A second one may bring the cutoff forward.
+type Drain struct {
+	Cutoff time.Time
+}
+
+// Endpoint is everything about one endpoint that outlives its actor's instance: what it holds, its breaker, its account.
+type Endpoint struct {
+	name   string
+	sender Sender
+	log    *slog.Logger
+
+	backlog *Backlog
+	mailbox *Mailbox
+	core    *core
+
+	deadLetters *DeadLetters
+	requests    context.Context // of all attempts; cancelled at the drain's cutoff
+	cancel      context.CancelFunc
+	attempts    sync.WaitGroup
+	timer       wakeTimer
+	complaints  complaints
+	drops       DropReport
+
+	breakerState atomic.Uint32 // of core.breaker, for readers
+	measured     attemptStats
+}
+
+// NewEndpoint makes an endpoint of a resolved configuration. Its actor is spawned with Props, once.
+func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint {
+	backlog := NewBacklog(Bounds{Events: cfg.QueueSize, Bytes: int64(cfg.QueueBytes), Policy: cfg.DropPolicy})
+	requests, cancel := context.WithCancel(context.Background())
+	return &Endpoint{
+		name:     cfg.Name,
+		sender:   sender,
+		log:      log.With("endpoint", cfg.Name),
+		backlog:  backlog,
+		mailbox:  NewMailbox(backlog, admitEnvelope),
+		core:     newCore(cfg, backlog, rand.Float64),
+		requests: requests,
+		cancel:   cancel,
+	}
+}
+
+// admitEnvelope takes what the router forwards: events that are admitted already.
+func admitEnvelope(message any) (*messages.Envelope, bool, error) {
+	event, isEvent := message.(*messages.Envelope)
+	return event, isEvent, nil
+}
+
+// Name is the endpoint's name.
+func (e *Endpoint) Name() string { return e.name }
+
+// Props describes the endpoint's actor, which gives up to deadLetters, whose actor runs by then.
+func (e *Endpoint) Props(deadLetters *DeadLetters) *actor.Props {
+	e.deadLetters = deadLetters
+	return actor.PropsFromProducer(
+		func() actor.Actor { return &endpointActor{Endpoint: e} },
+		actor.WithMailbox(func() actor.Mailbox { return e.mailbox }),
+	)
+}
+
+// Discard frees an endpoint whose actor was never spawned.
+func (e *Endpoint) Discard() {
+	e.cancel()
+	e.sender.Close()
+}
+
+// endpointActor is one instance of an endpoint's actor. A panic replaces it; all that it knows stands in Endpoint.
+type endpointActor struct {
+	*Endpoint
+	handling *Delivery // what a panic would be blamed on
+}
+
+// attemptEnded brings the result of an attempt back to the actor that began it.
+type attemptEnded struct {
+	delivery *Delivery
+	outcome  httpclient.Outcome
+	took     time.Duration
+	panicked any    // what the attempt panicked with, nil when it did not
+	stack    []byte // of that panic
+}
+
+// Receive implements actor.Actor.
+func (a *endpointActor) Receive(ctx actor.Context) {
+	defer a.quarantine(ctx)
+	switch message := ctx.Message().(type) {
+	case *actor.Started, *Available:
+	case *attemptEnded:
+		a.end(ctx, message)
+	case *wake:
+		if !a.timer.rang(message) {
+			return
+		}
+	case *buried:
+		a.backlog.Leave(message.event, message.lost)
+	case *Drain:
+		a.core.drain(message.Cutoff)
+	case *Dropped:
+		a.drops.Pending = true
+	case *actor.Stopping:
+		a.halt()
+		return
+	default:
+		return
+	}
+	a.advance(ctx)
+}
+
+// advance does all that can be done now, and sees to it that the actor wakes when there is more.
+func (a *endpointActor) advance(ctx actor.Context) {
+	now := time.Now()
+	for _, d := range a.core.abandon(now) {
+		a.bury(ctx, d, DeadShutdown)
+	}
+	if a.core.expired(now) {
+		a.cancel()
+	}
+	for d := a.core.next(now); d != nil; d = a.core.next(now) {
+		a.begin(ctx, d)
+	}
+	a.showBreaker()
+	a.drops.Log(now, a.log, a.backlog)
+	a.setTimer(ctx, now)
+	if a.core.drained() {
+		ctx.Stop(ctx.Self())
+	}
+}
+
+func (a *endpointActor) setTimer(ctx actor.Context, now time.Time) {
+	at, ok := a.core.wake(now)
+	if a.drops.Pending && (!ok || a.drops.Next.Before(at)) {
+		at, ok = a.drops.Next, true
+	}
+	if ok {
+		a.timer.set(ctx, now, at)
+	} else {
+		a.timer.stop()
+	}
+}
+
+func (a *endpointActor) begin(ctx actor.Context, d *Delivery) {
+	self, root := ctx.Self(), ctx.ActorSystem().Root
+	a.attempts.Add(1)
+	go func() {
+		defer a.attempts.Done()
+		root.Send(self, a.try(d))
+	}()
+}
+
+// try recovers by itself: supervision doesn't see a goroutine of our own.
+func (a *endpointActor) try(d *Delivery) (ended *attemptEnded) {
+	begun := time.Now()
+	defer func() {
+		if reason := recover(); reason != nil {
+			ended = &attemptEnded{delivery: d, took: time.Since(begun), panicked: reason, stack: debug.Stack()}
+		}
+	}()
+	outcome := a.sender.Send(a.requests, d.Event)
+	return &attemptEnded{delivery: d, outcome: outcome, took: time.Since(begun)}
+}
+
+func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
+	d := ended.delivery
+	a.handling = d
+	if ended.panicked != nil {
+		a.log.Error("an attempt panicked, and its event is dead-lettered",
+			"event_id", d.Event.ID, "panic", ended.panicked, "stack", string(ended.stack))
+		a.buryPanicked(ctx, d)
+	} else {
+		a.measured.add(ended.outcome.Kind, ended.took)
+		a.settle(ctx, d, ended.outcome)
+	}
+	a.handling = nil
+}
+
+func (a *endpointActor) settle(ctx actor.Context, d *Delivery, outcome httpclient.Outcome) {
+	now := time.Now()
+	fate, final := a.core.settle(now, d, outcome)
+	if outcome.Kind != httpclient.Delivered {
+		a.complaints.attemptFailed(now, a.log, d, outcome, final)
+	}
+	if final && fate.Kind() == KindDeadLettered {
+		a.bury(ctx, d, fate)
+	}
+}
+
+func (a *endpointActor) bury(ctx actor.Context, d *Delivery, fate Fate) {
+	ctx.Request(a.deadLetters.pid, &bury{letter: a.letter(d, fate), stopping: a.core.draining})
+}
+
+func (a *endpointActor) buryPanicked(ctx actor.Context, d *Delivery) {
+	if a.core.panicked(d) {
+		a.bury(ctx, d, DeadPanic)
+	}
+}
+
+func (a *endpointActor) letter(d *Delivery, fate Fate) *messages.DeadLetter {
+	return &messages.DeadLetter{
+		Endpoint:   a.name,
+		Event:      d.Event,
+		Attempts:   d.Attempts,
+		LastStatus: d.lastStatus,
+		LastError:  d.lastError,
+		Reason:     fate.Reason(),
+		Time:       time.Now(),
+	}
+}
+
+// quarantine dead-letters the event over which the actor panics, so that its next instance does not meet it again, and
+// lets the supervisor go on from there.
+func (a *endpointActor) quarantine(ctx actor.Context) {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	a.log.Error("the endpoint's actor panicked and is restarted", "panic", reason, "stack", string(debug.Stack()))
+	if a.handling != nil {
+		a.buryPanicked(ctx, a.handling)
+	}
+	panic(reason)
+}
+
+// halt accounts for what is left when the actor is stopped without a drain, or before its end.
+func (a *endpointActor) halt() {
+	a.timer.stop()
+	a.cancel()
+	a.attempts.Wait()
+	a.backlog.Seal()
+	for d := range a.core.inFlight {
+		a.backlog.Settle(d, DeadUnknownOutcome)
+		a.buryAtOnce(d, DeadUnknownOutcome)
+	}
+	for _, d := range a.backlog.Abandon(time.Time{}, true) {
+		a.buryAtOnce(d, DeadShutdown)
+	}
+	a.sender.Close()
+}
+
+// buryAtOnce does without the dead-letter actor, which is being stopped as well.
+func (a *endpointActor) buryAtOnce(d *Delivery, fate Fate) {
+	a.backlog.Leave(d.Event, !a.deadLetters.keep(a.letter(d, fate), true))
+}
+
+func (a *endpointActor) showBreaker() {
+	state := a.core.breaker.state
+	before := BreakerState(a.breakerState.Swap(uint32(state)))
+	if state != before {
+		a.complaints.breakerChanged(a.log, before, state, a.backlog.Ledger().Held())
+	}
+}

@@ -1,0 +1,67 @@
+package actors
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/fluxmq/webhookd/httpclient"
+)
+
+const (
+	complaintInterval = 10 * time.Second // between two lines about failures of one kind
+	dropInterval      = time.Second      // between two lines about drops
+)
+
+// complaints says what is wrong with an endpoint without flooding the log: of each kind of failure the first at once,
+// then one every ten seconds with the number of those left out.
+type complaints struct {
+	kinds [httpclient.Away + 1]struct {
+		last    time.Time
+		leftOut int
+	}
+}
+
+func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, d *Delivery, outcome httpclient.Outcome, final bool) {
+	kind := &c.kinds[outcome.Kind]
+	if !kind.last.IsZero() && now.Sub(kind.last) < complaintInterval {
+		kind.leftOut++
+		return
+	}
+	next := "retry"
+	if final {
+		next = "dead letter"
+	}
+	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "event_id", d.Event.ID, "attempt", d.Attempts,
+		"error", outcome.Err, "next", next, "advice", outcome.Advice(), "left_out", kind.leftOut)
+	kind.last, kind.leftOut = now, 0
+}
+
+// breakerChanged reports an outage when it begins and when it ends, and the probes between at debug level.
+func (c *complaints) breakerChanged(log *slog.Logger, before, state BreakerState, held int) {
+	switch {
+	case state == BreakerClosed:
+		log.Info("circuit breaker closed: the endpoint is back", "held", held)
+	case state == BreakerOpen && before == BreakerClosed:
+		log.Warn("circuit breaker opened: events wait until the endpoint is back", "held", held)
+	default:
+		log.Debug("circuit breaker "+state.String(), "held", held)
+	}
+}
+
+// DropReport logs the drops of a backlog, at most once a second, with the number since the last time. It belongs to the
+// actor that owns the backlog.
+type DropReport struct {
+	Pending bool      // there are drops to report
+	Next    time.Time // not before then
+}
+
+// Log reports what is pending unless it is too early.
+func (r *DropReport) Log(now time.Time, log *slog.Logger, backlog *Backlog) {
+	if !r.Pending || now.Before(r.Next) {
+		return
+	}
+	r.Pending, r.Next = false, now.Add(dropInterval)
+	for reason, events := range backlog.DroppedSince() {
+		log.Warn("events dropped", "reason", reason, "events", events)
+	}
+}

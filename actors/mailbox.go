@@ -1,0 +1,174 @@
+package actors
+
+import (
+	"runtime"
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// Available tells an actor with a Mailbox that its backlog has events again. It comes once, after the actor found
+// nothing to take.
+type Available struct{}
+
+// Dropped tells an actor with a Mailbox that its backlog dropped events. It comes once until the actor asks how many
+// (Backlog.DroppedSince).
+type Dropped struct{}
+
+var (
+	available = &Available{}
+	dropped   = &Dropped{}
+)
+
+// Mailbox is an actor.Mailbox with a bounded lane for events, the backlog, from which the actor takes when it can do
+// something with one. All other messages are control messages (results, timers, drain): they pass at once and are never
+// shed.
+//
+// It is a mailbox of our own because actor.Bounded blocks its senders and actor.BoundedDropping neither counts what it
+// drops nor keeps its own count right.
+type Mailbox struct {
+	backlog *Backlog
+	admit   Admit
+
+	mu        sync.Mutex
+	system    fifo[any]
+	control   fifo[any]
+	suspended bool
+	scheduled bool
+
+	invoker    actor.MessageInvoker
+	dispatcher actor.Dispatcher
+}
+
+// Admit recognises the messages that are events: false for every other. An error refuses the event.
+type Admit func(message any) (event *messages.Envelope, isEvent bool, err error)
+
+// NewMailbox makes the mailbox of one actor around its backlog.
+func NewMailbox(backlog *Backlog, admit Admit) *Mailbox {
+	return &Mailbox{backlog: backlog, admit: admit}
+}
+
+// Offer hands admitted events over, as Backlog.Offer does, and never blocks.
+func (m *Mailbox) Offer(events ...*messages.Envelope) error {
+	signals, err := m.backlog.Offer(events...)
+	m.signal(signals)
+	return err
+}
+
+// Wake sends the actor an Available: it left events in the backlog that it could take.
+func (m *Mailbox) Wake() {
+	m.post(&m.control, available)
+}
+
+// PostUserMessage implements actor.Mailbox. Who sends an event this way does not learn of a refusal: it is counted.
+func (m *Mailbox) PostUserMessage(message any) {
+	event, isEvent, err := m.admit(actor.UnwrapEnvelopeMessage(message))
+	switch {
+	case err != nil:
+		m.signal(m.backlog.Refuse(DroppedInvalid))
+	case isEvent:
+		_ = m.Offer(event)
+	default:
+		m.post(&m.control, message)
+	}
+}
+
+// PostSystemMessage implements actor.Mailbox.
+func (m *Mailbox) PostSystemMessage(message any) {
+	m.post(&m.system, message)
+}
+
+// RegisterHandlers implements actor.Mailbox.
+func (m *Mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
+	m.invoker, m.dispatcher = invoker, dispatcher
+}
+
+// Start implements actor.Mailbox.
+func (m *Mailbox) Start() {}
+
+// UserMessageCount implements actor.Mailbox: control messages and events that wait.
+func (m *Mailbox) UserMessageCount() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.control.length + m.backlog.Ledger().Waiting
+}
+
+func (m *Mailbox) signal(s Signals) {
+	if s.Available {
+		m.post(&m.control, available)
+	}
+	if s.Dropped {
+		m.post(&m.control, dropped)
+	}
+}
+
+func (m *Mailbox) post(lane *fifo[any], message any) {
+	m.mu.Lock()
+	lane.push(message)
+	schedule := !m.scheduled
+	m.scheduled = true
+	m.mu.Unlock()
+	if schedule {
+		m.dispatcher.Schedule(m.process)
+	}
+}
+
+// process runs the actor until there is nothing to do. A panic of the actor goes to its supervisor, and ends no more
+// than one run.
+func (m *Mailbox) process() {
+	for !m.run() {
+	}
+}
+
+func (m *Mailbox) run() (idle bool) {
+	var message any
+	defer func() {
+		if reason := recover(); reason != nil {
+			m.invoker.EscalateFailure(reason, message)
+		}
+	}()
+	for handled := 1; ; handled++ {
+		var system bool
+		message, system = m.pop()
+		if message == nil {
+			return true
+		}
+		if system {
+			m.invoker.InvokeSystemMessage(message)
+		} else {
+			m.invoker.InvokeUserMessage(message)
+		}
+		if handled%m.dispatcher.Throughput() == 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// pop takes the next message, system messages first; nil, and the mailbox is idle from then on, when there is none.
+func (m *Mailbox) pop() (message any, system bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for {
+		message, ok := m.system.pop()
+		if !ok {
+			break
+		}
+		switch message.(type) {
+		case *actor.SuspendMailbox:
+			m.suspended = true
+		case *actor.ResumeMailbox:
+			m.suspended = false
+		default:
+			return message, true
+		}
+	}
+	if !m.suspended {
+		if message, ok := m.control.pop(); ok {
+			return message, false
+		}
+	}
+	m.scheduled = false
+	return nil, false
+}

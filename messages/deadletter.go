@@ -1,0 +1,34 @@
+package messages
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// DeadLetter is an event that was given up for one endpoint, and why.
+type DeadLetter struct {
+	Endpoint   string    // the endpoint's name
+	Event      *Envelope // what it did not get
+	Attempts   int       // how often it was sent
+	LastStatus int       // HTTP status of the latest answer; 0 where none came
+	LastError  string    // what was wrong with the latest attempt; "" where there was none
+	Reason     string    // rejected, max_attempts, panic, unknown_outcome or shutdown
+	Time       time.Time // when it was given up
+}
+
+// MarshalJSON writes the dead letter as it stands in a line of the file, with the event as it was sent.
+func (d *DeadLetter) MarshalJSON() ([]byte, error) {
+	body, err := d.Event.Body()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Endpoint   string          `json:"endpoint"`
+		Event      json.RawMessage `json:"event"`
+		Attempts   int             `json:"attempts"`
+		LastStatus int             `json:"last_status,omitempty"`
+		LastError  string          `json:"last_error,omitempty"`
+		Reason     string          `json:"reason"`
+		Time       string          `json:"time"`
+	}{d.Endpoint, body, d.Attempts, d.LastStatus, d.LastError, d.Reason, d.Time.UTC().Format(timestampFormat)})
+}

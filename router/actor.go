@@ -1,0 +1,171 @@
+package router
+
+import (
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/scheduler"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+const (
+	// routedAtOnce is how many events are routed before the actor looks at its other messages.
+	routedAtOnce = 64
+	// An endpoint's actor that panics again and again restarts after 0.1s, 0.2s, 0.3s …, and after restartWindow without
+	// a panic the delay begins anew.
+	restartDelay  = 100 * time.Millisecond
+	restartWindow = time.Minute
+)
+
+// routerActor is the root: it takes events from its mailbox, forwards each to the endpoints that want it, and supervises
+// them.
+type routerActor struct {
+	log         *slog.Logger
+	admission   messages.Admission
+	table       *routingTable
+	backlog     *actors.Backlog
+	mailbox     *actors.Mailbox
+	matcher     *matcher
+	endpoints   []*actors.Endpoint
+	deadLetters *actors.DeadLetters
+	done        chan struct{} // closed when the actor has stopped
+
+	pids        []*actor.PID // of endpoints, in their order
+	draining    bool
+	drain       *actors.Drain      // not yet passed on: events are still queued before it
+	routing     *messages.Envelope // what a panic would be blamed on
+	drops       actors.DropReport
+	cancelTimer scheduler.CancelFunc // of the latest dropsDue
+}
+
+// dropsDue is the delayed message that the router sends itself when it may log drops again.
+type dropsDue struct{}
+
+func (a *routerActor) props() *actor.Props {
+	return actor.PropsFromProducer(
+		func() actor.Actor { return a },
+		actor.WithMailbox(func() actor.Mailbox { return a.mailbox }),
+		actor.WithSupervisor(actor.NewExponentialBackoffStrategy(restartWindow, restartDelay)),
+	)
+}
+
+// Receive implements actor.Actor. It recovers by itself: a restart would stop all endpoints.
+func (a *routerActor) Receive(ctx actor.Context) {
+	defer a.recover()
+	switch message := ctx.Message().(type) {
+	case *actor.Started:
+		a.start(ctx)
+	case *actors.Available:
+		a.route(ctx)
+	case *actors.Dropped:
+		a.drops.Pending = true
+		a.reportDrops(ctx)
+	case *dropsDue:
+		a.reportDrops(ctx)
+	case *actors.Drain:
+		a.draining, a.drain = true, message
+		a.route(ctx)
+	case *actor.Terminated:
+		a.stopAfterEndpoints(ctx)
+	case *actor.Stopping:
+		a.stopTaking()
+	case *actor.Stopped:
+		a.stopped()
+	}
+}
+
+func (a *routerActor) start(ctx actor.Context) {
+	a.deadLetters.Spawn(ctx)
+	for _, endpoint := range a.endpoints {
+		a.pids = append(a.pids, ctx.Spawn(endpoint.Props(a.deadLetters)))
+	}
+	a.route(ctx)
+}
+
+// route forwards what the mailbox holds; after the last event of a drain, the drain itself.
+func (a *routerActor) route(ctx actor.Context) {
+	for range routedAtOnce {
+		event := a.backlog.TakeEvent()
+		if event == nil {
+			a.drainEndpoints(ctx)
+			return
+		}
+		a.forward(ctx, event)
+	}
+	a.mailbox.Wake()
+}
+
+func (a *routerActor) forward(ctx actor.Context, event *messages.Envelope) {
+	a.routing = event
+	fate := actors.Unwanted
+	for _, endpoint := range a.matcher.match(event) {
+		fate = actors.Routed
+		ctx.Send(a.pids[endpoint], event)
+	}
+	a.routing = nil
+	a.backlog.SettleEvent(event, fate)
+}
+
+func (a *routerActor) recover() {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	a.log.Error("the router panicked, and goes on", "panic", reason, "stack", string(debug.Stack()))
+	if a.routing != nil {
+		a.backlog.SettleEvent(a.routing, actors.DroppedPanic)
+		a.routing = nil
+	}
+	a.mailbox.Wake()
+}
+
+func (a *routerActor) drainEndpoints(ctx actor.Context) {
+	if a.drain == nil {
+		return
+	}
+	for _, child := range ctx.Children() {
+		if !child.Equal(a.deadLetters.PID()) {
+			ctx.Send(child, a.drain)
+		}
+	}
+	a.drain = nil
+	a.stopAfterEndpoints(ctx)
+}
+
+// stopAfterEndpoints stops the router when a drain has left it no child but the dead-letter actor.
+func (a *routerActor) stopAfterEndpoints(ctx actor.Context) {
+	if a.draining && a.drain == nil && len(ctx.Children()) == 1 {
+		ctx.Stop(ctx.Self())
+	}
+}
+
+// stopTaking accounts for the events that a stop without a drain leaves in the mailbox.
+func (a *routerActor) stopTaking() {
+	a.backlog.Seal()
+	for event := a.backlog.TakeEvent(); event != nil; event = a.backlog.TakeEvent() {
+		a.backlog.SettleEvent(event, actors.DroppedClosed)
+	}
+	if a.cancelTimer != nil {
+		a.cancelTimer()
+	}
+}
+
+func (a *routerActor) stopped() {
+	if err := a.deadLetters.Close(); err != nil {
+		a.log.Error("dead letters may be lost", "error", err)
+	}
+	close(a.done)
+}
+
+func (a *routerActor) reportDrops(ctx actor.Context) {
+	now := time.Now()
+	a.drops.Log(now, a.log, a.backlog)
+	if a.drops.Pending {
+		a.cancelTimer = scheduler.NewTimerScheduler(ctx.ActorSystem().Root).
+			SendOnce(a.drops.Next.Sub(now), ctx.Self(), &dropsDue{})
+	}
+}

@@ -1,0 +1,68 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+var errNilEvent = errors.New("the event is a nil pointer")
+
+// newRouterActor makes the router and its endpoints, without opening anything.
+func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	resolved := cfg.Webhook.Resolve()
+	table, err := newRoutingTable(resolved)
+	if err != nil {
+		return nil, err
+	}
+	a := &routerActor{
+		log: o.log,
+		admission: messages.Admission{
+			BrokerID:        cfg.BrokerID,
+			IncludePayload:  cfg.Webhook.IncludePayload,
+			MaxPayloadBytes: int(cfg.Webhook.MaxPayloadBytes),
+		},
+		backlog: actors.NewBacklog(actors.Bounds{
+			Events: cfg.Webhook.QueueSize,
+			Bytes:  int64(cfg.Webhook.QueueBytes),
+			Policy: cfg.Webhook.DropPolicy,
+		}),
+		table:   table,
+		matcher: newMatcher(table),
+		done:    make(chan struct{}),
+	}
+	a.mailbox = actors.NewMailbox(a.backlog, a.admit)
+	for _, endpoint := range resolved {
+		sender, err := o.senders(endpoint)
+		if err != nil {
+			return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
+		}
+		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, sender, o.log))
+	}
+	return a, nil
+}
+
+// admit makes an event that is handed over, or sent to the PID, ready for the mailbox: it gets its identity in the
+// goroutine of who hands it over.
+func (a *routerActor) admit(message any) (envelope *messages.Envelope, isEvent bool, err error) {
+	switch message := message.(type) {
+	case messages.Event:
+		if reflect.ValueOf(message).IsNil() {
+			return nil, true, errNilEvent
+		}
+		envelope = messages.NewEnvelope(message)
+	case *messages.Envelope:
+		envelope = message
+	default:
+		return nil, false, nil
+	}
+	return envelope, true, envelope.Admit(a.admission, time.Now())
+}

@@ -1,0 +1,85 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fluxmq/webhookd/actors"
+)
+
+const (
+	// Requests in flight are cancelled this long before the deadline of a drain, or a tenth of its time where that is
+	// less, so that what is left can be dead-lettered in time.
+	cutoffMargin   = 2 * time.Second
+	cutoffFraction = 10
+	// abortTime is how long the endpoints may take to account for what they hold once they are told to stop at once.
+	abortTime = 2 * time.Second
+)
+
+// LostError tells that events were given up at the shutdown and nothing kept them.
+type LostError struct {
+	Events uint64
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%d events are lost", e.Events)
+}
+
+// Close refuses new events and delivers what the router holds, until the earlier of ctx's end and shutdown_timeout. An
+// endpoint whose breaker is open gets one probe, and nobody waits for a retry or a pause that ends too late. Two seconds
+// before the deadline (a tenth of the time, where that is less) requests in flight are cancelled, and what is left is
+// dead-lettered. When ctx is cancelled that happens at once.
+//
+// Close returns when the router's actors have stopped. Its error is a *LostError when events were given up that no file
+// keeps (dead_letters.dir). A second call waits for the first.
+func (h *Handle) Close(ctx context.Context) error {
+	h.router.backlog.Seal()
+	h.closing.Do(func() { h.system.Root.Send(h.pid, &actors.Drain{Cutoff: h.cutoff(ctx)}) })
+	if err := h.awaitStop(ctx); err != nil {
+		return err
+	}
+	if lost := h.Stats().Lost(); lost > 0 {
+		return &LostError{Events: lost}
+	}
+	return nil
+}
+
+func (h *Handle) cutoff(ctx context.Context) time.Time {
+	now := time.Now()
+	deadline := now.Add(h.timeout)
+	if given, ok := ctx.Deadline(); ok && given.Before(deadline) {
+		deadline = given
+	}
+	return deadline.Add(-min(cutoffMargin, deadline.Sub(now)/cutoffFraction))
+}
+
+// awaitStop waits for the drain, which ends by itself; when ctx ends first it brings the cutoff forward, and stops by
+// force what does not heed that.
+func (h *Handle) awaitStop(ctx context.Context) error {
+	select {
+	case <-h.router.done:
+		return nil
+	case <-ctx.Done():
+		h.system.Root.Send(h.pid, &actors.Drain{Cutoff: time.Now()})
+	case <-time.After(h.timeout):
+	}
+	if h.stopsWithin(abortTime) {
+		return nil
+	}
+	h.system.Root.Stop(h.pid)
+	if h.stopsWithin(abortTime) {
+		return nil
+	}
+	return errors.New("close the router: its actors did not stop in time")
+}
+
+func (h *Handle) stopsWithin(limit time.Duration) bool {
+	select {
+	case <-h.router.done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}

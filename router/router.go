@@ -1,0 +1,163 @@
+// Package router is the handle by which Go programs use webhookd: Spawn starts the root router actor, and the Handle
+// takes events, tells what is wanted, and drains.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// ErrDisabled is why Spawn starts nothing when webhook.enabled is false.
+var ErrDisabled = errors.New("webhook.enabled is false")
+
+// Handle is a running router. Its methods may be called from any goroutine, and after Close.
+type Handle struct {
+	system  *actor.ActorSystem
+	pid     *actor.PID
+	router  *routerActor
+	timeout time.Duration // shutdown_timeout
+	closing sync.Once
+}
+
+// Option changes how Spawn makes a router.
+type Option func(*options)
+
+type options struct {
+	log     *slog.Logger
+	spawner actor.SpawnerContext
+	senders func(config.Endpoint) (actors.Sender, error)
+}
+
+// WithLogger sets where the router logs; without it that is slog.Default.
+func WithLogger(log *slog.Logger) Option {
+	return func(o *options) { o.log = log }
+}
+
+// WithParent makes the router a child of the actor whose context this is. The context is used during Spawn only. Close
+// the router before its parent stops: what it still holds when it is stopped from above is dead-lettered at once.
+func WithParent(ctx actor.Context) Option {
+	return func(o *options) { o.spawner = ctx }
+}
+
+// WithSenders replaces HTTP: for each endpoint, with what it inherits filled in, it makes what sends to it.
+func WithSenders(senders func(config.Endpoint) (actors.Sender, error)) Option {
+	return func(o *options) { o.senders = senders }
+}
+
+// Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID, Webhook and DeadLetters. It
+// fails with ErrDisabled, with what Config.Validate finds, and when the folder for dead letters can't be used. Close
+// ends the router.
+func Spawn(system *actor.ActorSystem, cfg config.Config, opts ...Option) (*Handle, error) {
+	handle, err := spawn(system, cfg, opts)
+	if err != nil {
+		return nil, fmt.Errorf("spawn the router: %w", err)
+	}
+	return handle, nil
+}
+
+// Check makes all that Spawn would make of the configuration, and opens and starts nothing.
+func Check(cfg config.Config) error {
+	router, err := newRouterActor(cfg, newOptions(nil))
+	if err != nil {
+		return err
+	}
+	for _, endpoint := range router.endpoints {
+		endpoint.Discard()
+	}
+	return nil
+}
+
+func newOptions(opts []Option) options {
+	o := options{log: slog.Default(), senders: newHTTPSender}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+func newHTTPSender(endpoint config.Endpoint) (actors.Sender, error) {
+	client, err := httpclient.New(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle, error) {
+	if !cfg.Webhook.Enabled {
+		return nil, ErrDisabled
+	}
+	o := newOptions(opts)
+	router, err := newRouterActor(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	if router.deadLetters, err = actors.OpenDeadLetters(cfg.DeadLetters.Dir, o.log); err != nil {
+		return nil, err
+	}
+	if o.spawner == nil {
+		o.spawner = system.Root
+	}
+	return &Handle{
+		system:  system,
+		pid:     o.spawner.SpawnPrefix(router.props(), "webhookd-router-"),
+		router:  router,
+		timeout: cfg.Webhook.ShutdownTimeout,
+	}, nil
+}
+
+// PID is the router actor's. Events (pointers to the structs of package messages) may be sent to it from any actor; who
+// sends learns nothing of a refusal, which is counted.
+func (h *Handle) PID() *actor.PID { return h.pid }
+
+// Notify hands an event over, which is the router's from then on. It never blocks. Its errors are those of ctx, where it
+// is over already; messages.ErrClosed after Close; and, with drop_policy newest, messages.ErrQueueFull.
+// messages.ErrTooLarge says that the event is larger than the whole queue.
+func (h *Handle) Notify(ctx context.Context, event messages.Event) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	envelope, isEvent, err := h.router.admit(event)
+	if err != nil {
+		return fmt.Errorf("take an event: %w", err)
+	}
+	if !isEvent {
+		return fmt.Errorf("take an event: %w", errNilEvent)
+	}
+	return h.router.mailbox.Offer(envelope)
+}
+
+// NotifyAll hands several events over, all or none, as Notify does. Their identity is filled in when it returns.
+func (h *Handle) NotifyAll(ctx context.Context, envelopes ...*messages.Envelope) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, envelope := range envelopes {
+		if err := envelope.Admit(h.router.admission, time.Now()); err != nil {
+			return fmt.Errorf("take an event: %w", err)
+		}
+	}
+	return h.router.mailbox.Offer(envelopes...)
+}
+
+// Wants tells whether any endpoint wants an event of this type and topic, so that a broker need not build one that
+// nobody wants. The topic is what the event's RoutingTopic would be, "" for the types that have none.
+func (h *Handle) Wants(eventType messages.Type, topic string) bool {
+	return h.router.table.wants(eventType, topic)
+}
+
+// DeadLetters lists the latest dead letters, the oldest first: up to 1,000, or 16 MiB.
+func (h *Handle) DeadLetters() []*messages.DeadLetter {
+	return h.router.deadLetters.Latest()
+}

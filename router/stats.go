@@ -1,0 +1,30 @@
+package router
+
+import "github.com/fluxmq/webhookd/actors"
+
+// Stats is a router at one moment. The figures of one Ledger belong together; different ledgers are read one after the
+// other.
+type Stats struct {
+	// Mailbox is the account of the root mailbox: offered (Accepted) = routed + unwanted + dropped + queued (Held).
+	Mailbox actors.Ledger
+	// Endpoints are in the order of the configuration: accepted = delivered + dropped + dead-lettered + held.
+	Endpoints []actors.EndpointStats
+}
+
+// Stats reads what became of all events so far. After Close it is the summary.
+func (h *Handle) Stats() Stats {
+	stats := Stats{Mailbox: h.router.backlog.Ledger()}
+	for _, endpoint := range h.router.endpoints {
+		stats.Endpoints = append(stats.Endpoints, endpoint.Stats())
+	}
+	return stats
+}
+
+// Lost is the number of events that were given up at the shutdown and that nothing kept.
+func (s Stats) Lost() uint64 {
+	var lost uint64
+	for _, endpoint := range s.Endpoints {
+		lost += endpoint.Lost
+	}
+	return lost
+}
