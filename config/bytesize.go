@@ -45,3 +45,6 @@ func (s ByteSize) String() string {
 	}
 	return strconv.FormatInt(int64(s), 10)
 }
+
+// MarshalYAML writes the size as String does.
+func (s ByteSize) MarshalYAML() (any, error) { return s.String(), nil }

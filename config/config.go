@@ -11,7 +11,7 @@ type Config struct {
 	BrokerID    string      `yaml:"broker_id"` // broker_id of events that bring none
 	Webhook     Webhook     `yaml:"webhook"`
 	Sources     Sources     `yaml:"sources"`
-	Admin       *Admin      `yaml:"admin"` // nil: off
+	Admin       *Admin      `yaml:"admin,omitempty"` // nil: off
 	DeadLetters DeadLetters `yaml:"dead_letters"`
 	Log         Log         `yaml:"log"`
 }
@@ -88,8 +88,8 @@ const (
 
 // Sources are the ways in. Each is on when its section is there.
 type Sources struct {
-	MQTTBroker *MQTTBroker `yaml:"mqtt_broker"`
-	Ingest     *Ingest     `yaml:"ingest"`
+	MQTTBroker *MQTTBroker `yaml:"mqtt_broker,omitempty"`
+	Ingest     *Ingest     `yaml:"ingest,omitempty"`
 }
 
 // MQTTBroker is the embedded broker. Without Users everybody may connect; without ACL everything is allowed.
@@ -117,14 +117,14 @@ type ACLRule struct {
 // Ingest takes events over HTTP.
 type Ingest struct {
 	Listen       string   `yaml:"listen"`
-	Token        Secret   `yaml:"token"` // the bearer token that senders show; required off loopback
+	Token        Secret   `yaml:"token,omitempty"` // the bearer token that senders show; required off loopback
 	MaxBodyBytes ByteSize `yaml:"max_body_bytes"`
 }
 
 // Admin is the operator's side: health and metrics.
 type Admin struct {
 	Listen string `yaml:"listen"`
-	Token  Secret `yaml:"token"` // for what shows events or changes anything; nothing does yet
+	Token  Secret `yaml:"token,omitempty"` // for what shows events or changes anything; nothing does yet
 }
 
 // DeadLetters says where events are kept that were given up.
@@ -145,12 +145,17 @@ const (
 	DefaultAdminListen  = "127.0.0.1:9090"
 )
 
+// DefaultBrokerID is the broker_id where neither broker_id nor FluxMQ's cluster.node_id says one. It is the same on
+// every host, so that a receiver may rely on it.
+const DefaultBrokerID = "webhookd"
+
 // DefaultMaxBodyBytes bounds an ingest's request body where its section says nothing.
 const DefaultMaxBodyBytes = 8 << 20
 
 // Default is the configuration of an empty file: no source, no endpoint, webhooks off.
 func Default() Config {
 	return Config{
+		BrokerID: DefaultBrokerID,
 		Webhook: Webhook{
 			QueueSize:       10000,
 			QueueBytes:      64 << 20,
@@ -178,22 +183,26 @@ func Default() Config {
 func (w Webhook) Resolve() []Endpoint {
 	resolved := make([]Endpoint, len(w.Endpoints))
 	for i, endpoint := range w.Endpoints {
-		inherit(&endpoint.Type, TypeHTTP)
-		inherit(&endpoint.Timeout, w.Defaults.Timeout)
-		inherit(&endpoint.Retry.MaxAttempts, w.Defaults.Retry.MaxAttempts)
-		inherit(&endpoint.Retry.InitialInterval, w.Defaults.Retry.InitialInterval)
-		inherit(&endpoint.Retry.MaxInterval, w.Defaults.Retry.MaxInterval)
-		inherit(&endpoint.Retry.Multiplier, w.Defaults.Retry.Multiplier)
-		inherit(&endpoint.Retry.MaxRetryAfter, w.Defaults.Retry.MaxRetryAfter)
-		inherit(&endpoint.CircuitBreaker.FailureThreshold, w.Defaults.CircuitBreaker.FailureThreshold)
-		inherit(&endpoint.CircuitBreaker.ResetTimeout, w.Defaults.CircuitBreaker.ResetTimeout)
-		inherit(&endpoint.Workers, w.Workers)
-		inherit(&endpoint.QueueSize, w.QueueSize)
-		inherit(&endpoint.QueueBytes, w.QueueBytes)
-		inherit(&endpoint.DropPolicy, w.DropPolicy)
-		resolved[i] = endpoint
+		resolved[i] = w.complete(endpoint)
 	}
 	return resolved
+}
+
+func (w Webhook) complete(endpoint Endpoint) Endpoint {
+	inherit(&endpoint.Type, TypeHTTP)
+	inherit(&endpoint.Timeout, w.Defaults.Timeout)
+	inherit(&endpoint.Retry.MaxAttempts, w.Defaults.Retry.MaxAttempts)
+	inherit(&endpoint.Retry.InitialInterval, w.Defaults.Retry.InitialInterval)
+	inherit(&endpoint.Retry.MaxInterval, w.Defaults.Retry.MaxInterval)
+	inherit(&endpoint.Retry.Multiplier, w.Defaults.Retry.Multiplier)
+	inherit(&endpoint.Retry.MaxRetryAfter, w.Defaults.Retry.MaxRetryAfter)
+	inherit(&endpoint.CircuitBreaker.FailureThreshold, w.Defaults.CircuitBreaker.FailureThreshold)
+	inherit(&endpoint.CircuitBreaker.ResetTimeout, w.Defaults.CircuitBreaker.ResetTimeout)
+	inherit(&endpoint.Workers, w.Workers)
+	inherit(&endpoint.QueueSize, w.QueueSize)
+	inherit(&endpoint.QueueBytes, w.QueueBytes)
+	inherit(&endpoint.DropPolicy, w.DropPolicy)
+	return endpoint
 }
 
 func inherit[T comparable](field *T, inherited T) {

@@ -33,12 +33,13 @@ func (e *LostError) Error() string {
 // dead-lettered. When ctx is cancelled that happens at once.
 //
 // Close returns when the router's actors have stopped. Its error is a *LostError when events were given up that no file
-// keeps (dead_letters.dir). A second call waits for the first.
+// keeps (dead_letters.dir). A second call waits as well, and may bring the deadline forward.
 func (h *Handle) Close(ctx context.Context) error {
 	h.router.backlog.Seal()
-	h.closing.Do(func() { h.system.Root.Send(h.pid, &actors.Drain{Cutoff: h.cutoff(ctx)}) })
-	if err := h.awaitStop(ctx); err != nil {
-		return err
+	if !h.stopped() {
+		if err := h.drain(ctx); err != nil {
+			return err
+		}
 	}
 	if lost := h.Stats().Lost(); lost > 0 {
 		return &LostError{Events: lost}
@@ -46,24 +47,28 @@ func (h *Handle) Close(ctx context.Context) error {
 	return nil
 }
 
-func (h *Handle) cutoff(ctx context.Context) time.Time {
-	now := time.Now()
-	deadline := now.Add(h.timeout)
-	if given, ok := ctx.Deadline(); ok && given.Before(deadline) {
-		deadline = given
+func (h *Handle) stopped() bool {
+	select {
+	case <-h.router.done:
+		return true
+	default:
+		return false
 	}
-	return deadline.Add(-min(cutoffMargin, deadline.Sub(now)/cutoffFraction))
 }
 
-// awaitStop waits for the drain, which ends by itself; when ctx ends first it brings the cutoff forward, and stops by
-// force what does not heed that.
-func (h *Handle) awaitStop(ctx context.Context) error {
+// drain waits for the drain, which ends by itself. When ctx ends first it brings the cutoff forward, and stops by force
+// what does not heed that.
+func (h *Handle) drain(ctx context.Context) error {
+	cutoff := h.cutoff(ctx)
+	h.system.Root.Send(h.pid, &actors.Drain{Cutoff: cutoff})
 	select {
 	case <-h.router.done:
 		return nil
-	case <-ctx.Done():
-		h.system.Root.Send(h.pid, &actors.Drain{Cutoff: time.Now()})
 	case <-time.After(h.timeout):
+	case <-ctx.Done():
+		if now := time.Now(); now.Before(cutoff) {
+			h.system.Root.Send(h.pid, &actors.Drain{Cutoff: now})
+		}
 	}
 	if h.stopsWithin(abortTime) {
 		return nil
@@ -73,6 +78,18 @@ func (h *Handle) awaitStop(ctx context.Context) error {
 		return nil
 	}
 	return errors.New("close the router: its actors did not stop in time")
+}
+
+func (h *Handle) cutoff(ctx context.Context) time.Time {
+	now := time.Now()
+	if ctx.Err() != nil {
+		return now
+	}
+	deadline := now.Add(h.timeout)
+	if given, ok := ctx.Deadline(); ok && given.Before(deadline) {
+		deadline = given
+	}
+	return deadline.Add(-min(cutoffMargin, deadline.Sub(now)/cutoffFraction))
 }
 
 func (h *Handle) stopsWithin(limit time.Duration) bool {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -27,7 +26,6 @@ type Handle struct {
 	pid     *actor.PID
 	router  *routerActor
 	timeout time.Duration // shutdown_timeout
-	closing sync.Once
 }
 
 // Option changes how Spawn makes a router.
@@ -35,7 +33,7 @@ type Option func(*options)
 
 type options struct {
 	log     *slog.Logger
-	spawner actor.SpawnerContext
+	parent  actor.Context
 	senders func(config.Endpoint) (actors.Sender, error)
 }
 
@@ -44,10 +42,11 @@ func WithLogger(log *slog.Logger) Option {
 	return func(o *options) { o.log = log }
 }
 
-// WithParent makes the router a child of the actor whose context this is. The context is used during Spawn only. Close
-// the router before its parent stops: what it still holds when it is stopped from above is dead-lettered at once.
+// WithParent makes the router a child of the actor whose context this is, in that actor's system. The context is used
+// during Spawn only. Close the router before its parent stops: what it still holds when it is stopped from above is
+// dead-lettered at once.
 func WithParent(ctx actor.Context) Option {
-	return func(o *options) { o.spawner = ctx }
+	return func(o *options) { o.parent = ctx }
 }
 
 // WithSenders replaces HTTP: for each endpoint, with what it inherits filled in, it makes what sends to it.
@@ -106,15 +105,13 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	if router.deadLetters, err = actors.OpenDeadLetters(cfg.DeadLetters.Dir, o.log); err != nil {
 		return nil, err
 	}
-	if o.spawner == nil {
-		o.spawner = system.Root
+	handle := &Handle{system: system, router: router, timeout: cfg.Webhook.ShutdownTimeout}
+	var spawner actor.SpawnerContext = system.Root
+	if o.parent != nil {
+		handle.system, spawner = o.parent.ActorSystem(), o.parent
 	}
-	return &Handle{
-		system:  system,
-		pid:     o.spawner.SpawnPrefix(router.props(), "webhookd-router-"),
-		router:  router,
-		timeout: cfg.Webhook.ShutdownTimeout,
-	}, nil
+	handle.pid = spawner.SpawnPrefix(router.props(), "webhookd-router-")
+	return handle, nil
 }
 
 // PID is the router actor's. Events (pointers to the structs of package messages) may be sent to it from any actor; who

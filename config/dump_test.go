@@ -1,0 +1,119 @@
+package config_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+)
+
+func TestDumpShowsWhatIsInherited(t *testing.T) {
+	loaded := load(t, "testdata/good/partial-override.yml")
+	dump, err := loaded.Dump()
+	require.NoError(t, err)
+	require.Equal(t, `broker_id: webhookd
+webhook:
+  enabled: false
+  queue_size: 10000
+  queue_bytes: 64MiB
+  drop_policy: oldest
+  workers: 5
+  include_payload: false
+  max_payload_bytes: 256KiB
+  shutdown_timeout: 30s
+  defaults:
+    timeout: 5s
+    retry:
+      max_attempts: 3
+      initial_interval: 1s
+      max_interval: 30s
+      multiplier: 3
+      max_retry_after: 5m0s
+    circuit_breaker:
+      failure_threshold: 5
+      reset_timeout: 1m0s
+  endpoints:
+    - name: analytics
+      type: http
+      url: https://example.com/[secret]
+      events: []
+      topic_filters: []
+      headers: {}
+      timeout: 5s
+      retry:
+        max_attempts: 5
+        initial_interval: 1s
+        max_interval: 30s
+        multiplier: 3
+        max_retry_after: 5m0s
+      circuit_breaker:
+        failure_threshold: 5
+        reset_timeout: 1m0s
+      workers: 5
+      queue_size: 10000
+      queue_bytes: 64MiB
+      drop_policy: oldest
+sources: {}
+dead_letters:
+  dir: ""
+log:
+  level: info
+  format: ""
+`, string(dump))
+	require.Zero(t, loaded.Webhook.Endpoints[0].Workers, "a dump must not change what it shows")
+}
+
+func TestSecretsShowNowhere(t *testing.T) {
+	loaded := load(t, "testdata/good/everything.yml")
+	dump, err := loaded.Dump()
+	require.NoError(t, err)
+	encoded, err := json.Marshal(loaded)
+	require.NoError(t, err)
+	var logged bytes.Buffer
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("text", "config", loaded, "endpoint", &loaded.Webhook.Endpoints[0])
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("json", "config", loaded, "token", loaded.Admin.Token)
+	texts := []string{string(dump), string(encoded), logged.String()}
+	for _, value := range []any{loaded, &loaded, loaded.Webhook, loaded.Webhook.Endpoints, loaded.Webhook.Endpoints[1],
+		*loaded.Sources.Ingest, *loaded.Sources.MQTTBroker, loaded.Sources.MQTTBroker.Users, *loaded.Admin} {
+		for _, format := range []string{"%v", "%+v", "%#v"} {
+			texts = append(texts, fmt.Sprintf(format, value))
+		}
+	}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		texts = append(texts, fmt.Sprintf(format, loaded.Admin.Token))
+	}
+	for _, text := range texts {
+		require.NotContains(t, text, "s3cret")
+		require.NotContains(t, text, "733363726574") // in hexadecimal
+	}
+	require.Contains(t, fmt.Sprintf("%+v", loaded), "Workers:8")
+}
+
+func TestURLIsShownByItsHost(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://example.com":               "https://example.com",
+		"https://example.com/":              "https://example.com/",
+		"http://127.0.0.1:8080/":            "http://127.0.0.1:8080/",
+		"https://example.com/a":             "https://example.com/[secret]",
+		"https://example.com?a":             "https://example.com/[secret]",
+		"https://user:password@example.com": "https://example.com/[secret]",
+		"http://[::1]:80/a":                 "http://[::1]:80/[secret]",
+		"no url":                            "[secret]",
+		"https://bad.example.com/%zz":       "[secret]",
+	} {
+		require.Contains(t, fmt.Sprintf("%+v", config.Endpoint{URL: url}), " URL:"+want+" ", url)
+	}
+}
+
+func TestDollarSurvivesADump(t *testing.T) {
+	loaded := parse(t, `broker_id: "$${HOME} $${"`)
+	require.Equal(t, "${HOME} ${", loaded.BrokerID)
+	dump, err := loaded.Dump()
+	require.NoError(t, err)
+	require.Equal(t, loaded.BrokerID, parse(t, string(dump)).BrokerID)
+}

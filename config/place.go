@@ -1,0 +1,47 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxProblems is how many problems of one file are told.
+const maxProblems = 100
+
+// place is where something stands in a file; both numbers count from 1.
+type place struct {
+	line, column int
+}
+
+func placeOf(node *yaml.Node) place {
+	return place{node.Line, node.Column}
+}
+
+// located returns the problems in the order of the file, each with its place: that of the nearest path above, for a
+// key that is missing.
+func (d *decoder) located(file string) Errors {
+	problems := slices.Clone(d.problems)
+	for i := range problems {
+		at := d.placeNear(problems[i].Path)
+		problems[i].File, problems[i].Line, problems[i].Column = file, at.line, at.column
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems], Problem{File: file, Message: fmt.Sprintf("and %d problems more", more)})
+	}
+	return problems
+}
+
+func (d *decoder) placeNear(path string) place {
+	for ok := true; ok; path, ok = parentPath(path) {
+		if at, written := d.places[path]; written {
+			return at
+		}
+	}
+	return place{1, 1}
+}

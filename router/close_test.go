@@ -1,0 +1,222 @@
+package router_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/router"
+)
+
+func TestCloseDeliversAllThatIsQueued(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a"}, config.Endpoint{Name: "b"})
+		r.receivers["a"].takes(10 * time.Millisecond)
+		r.notifyMany(1, 5000)
+		require.NoError(t, r.Close(context.Background()))
+		for _, name := range []string{"a", "b"} {
+			require.EqualValues(t, 5000, r.endpoint(name).Of(actors.Delivered))
+			require.True(t, r.receivers[name].closed)
+		}
+		require.EqualValues(t, 5000, r.Stats().Mailbox.Of(actors.Routed))
+	})
+}
+
+func TestClosedRouterRefusesEvents(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a"})
+		require.NoError(t, r.Close(context.Background()))
+		require.ErrorIs(t, r.notify("e", "t"), messages.ErrClosed)
+		require.ErrorIs(t, r.Notify(context.Background(), &messages.AuthSuccess{ClientID: "c"}), messages.ErrClosed)
+		require.NoError(t, r.Close(context.Background()), "a second Close")
+		require.EqualValues(t, 2, r.Stats().Mailbox.Of(actors.DroppedClosed))
+	})
+}
+
+func TestCloseWithAnOpenBreakerProbesOnceAndWaitsForNothing(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "away"}, config.Endpoint{Name: "well"})
+		r.receivers["away"].answers(always(refused))
+		r.notifyMany(1, 100)
+		advance(time.Second)
+		require.Equal(t, actors.BreakerOpen, r.endpoint("away").Breaker)
+		sent := len(r.receivers["away"].arrivals())
+
+		began := time.Now()
+		var lost *router.LostError
+		require.ErrorAs(t, r.Close(context.Background()), &lost)
+		require.EqualValues(t, 100, lost.Events)
+		require.Less(t, time.Since(began), 2*time.Second)
+		require.Len(t, r.receivers["away"].arrivals(), sent+1)
+		require.EqualValues(t, 100, r.endpoint("away").Of(actors.DeadShutdown))
+		require.EqualValues(t, 100, r.endpoint("well").Of(actors.Delivered))
+	})
+}
+
+func TestCloseDeliversToAnEndpointThatIsBackAtItsProbe(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a"})
+		r.receivers["a"].answers(always(refused))
+		r.notifyMany(1, 100)
+		advance(time.Second)
+		r.receivers["a"].answers(always(ok))
+		require.NoError(t, r.Close(context.Background()))
+		require.EqualValues(t, 100, r.endpoint("a").Of(actors.Delivered))
+	})
+}
+
+func TestRequestsInFlightAtTheDeadlineHaveAnUnknownOutcome(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "hung"})
+		r.receivers["hung"].takes(time.Hour)
+		r.notifyMany(1, 50)
+		advance(0)
+		began := time.Now()
+		var lost *router.LostError
+		require.ErrorAs(t, r.Close(context.Background()), &lost)
+		require.EqualValues(t, 50, lost.Events)
+		require.Equal(t, 28*time.Second, time.Since(began), "two seconds before shutdown_timeout")
+		require.EqualValues(t, 5, r.endpoint("hung").Of(actors.DeadUnknownOutcome))
+		require.EqualValues(t, 45, r.endpoint("hung").Of(actors.DeadShutdown))
+	})
+}
+
+func TestCloseKeepsToTheEarlierDeadlineOfItsContext(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "hung"})
+		r.receivers["hung"].takes(time.Hour)
+		r.notifyMany(1, 5)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		require.Error(t, r.Close(ctx))
+		require.Equal(t, 9*time.Second, time.Since(began), "a tenth before the deadline")
+	})
+}
+
+func TestCancelledCloseStopsAtOnce(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "hung"})
+		r.receivers["hung"].takes(time.Hour)
+		r.notifyMany(1, 50)
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(3*time.Second, cancel)
+		began := time.Now()
+		require.Error(t, r.Close(ctx))
+		require.Equal(t, 3*time.Second, time.Since(began))
+		require.EqualValues(t, 5, r.endpoint("hung").Of(actors.DeadUnknownOutcome))
+		require.EqualValues(t, 45, r.endpoint("hung").Of(actors.DeadShutdown))
+	})
+}
+
+func TestDrainWaitsForARetryThatIsInTime(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a"})
+		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) httpclient.Outcome {
+			if nth <= 2 {
+				return refused
+			}
+			return ok
+		})
+		require.NoError(t, r.notify("e", "t"))
+		began := time.Now()
+		require.NoError(t, r.Close(context.Background()))
+		require.Equal(t, 3*time.Second, time.Since(began))
+		require.EqualValues(t, 1, r.endpoint("a").Of(actors.Delivered))
+	})
+}
+
+func TestDeadLettersInAFolderAreNotLost(t *testing.T) {
+	dir := t.TempDir()
+	virtually(t, func(t *testing.T) {
+		cfg := config.Default()
+		cfg.Webhook.Enabled = true
+		cfg.DeadLetters.Dir = dir
+		cfg.Webhook.Endpoints = []config.Endpoint{{Name: "away"}}
+		r := newRigOf(t, cfg)
+		r.receivers["away"].answers(always(refused))
+		r.notifyMany(1, 5000)
+		require.NoError(t, r.Close(context.Background()))
+		require.EqualValues(t, 5000, r.endpoint("away").Of(actors.DeadShutdown))
+		require.Zero(t, r.Stats().Lost())
+		require.Len(t, r.DeadLetters(), actors.MaxDeadLetters)
+	})
+
+	ids := map[string]bool{}
+	for _, line := range deadLetterLines(t, dir) {
+		var letter struct {
+			Endpoint string
+			Reason   string
+			Time     time.Time
+			Event    struct {
+				ID   string `json:"event_id"`
+				Data struct{ Topic string }
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &letter))
+		require.Equal(t, "away", letter.Endpoint)
+		require.Equal(t, "shutdown", letter.Reason)
+		require.Equal(t, "sensors/1", letter.Event.Data.Topic)
+		ids[letter.Event.ID] = true
+	}
+	require.Len(t, ids, 5000)
+}
+
+func deadLetterLines(t *testing.T, dir string) []string {
+	t.Helper()
+	file, err := os.Open(filepath.Join(dir, actors.DeadLettersFile))
+	require.NoError(t, err)
+	defer file.Close()
+	var lines []string
+	scanner := bufio.NewScanner(file)
+	for scanner.Scan() {
+		lines = append(lines, scanner.Text())
+	}
+	return lines
+}
+
+func TestTornLastLineOfDeadLettersDoesNoHarm(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, actors.DeadLettersFile)
+	require.NoError(t, os.WriteFile(path, []byte("{\"endpoint\":\"whole\"}\n{\"endpoint\":\"to"), 0o600))
+	virtually(t, func(t *testing.T) {
+		cfg := config.Default()
+		cfg.Webhook.Enabled = true
+		cfg.DeadLetters.Dir = dir
+		cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a"}}
+		r := newRigOf(t, cfg)
+		r.receivers["a"].answers(always(badRequest))
+		require.NoError(t, r.notify("e", "t"))
+		require.NoError(t, r.Close(context.Background()))
+	})
+	lines := deadLetterLines(t, dir)
+	require.Len(t, lines, 3)
+	require.True(t, json.Valid([]byte(lines[0])))
+	require.True(t, json.Valid([]byte(lines[2])))
+}
+
+func TestUnusableDeadLetterFolderIsAnError(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	cfg := config.Default()
+	cfg.Webhook.Enabled = true
+	cfg.DeadLetters.Dir = filepath.Join(file, "sub")
+	_, err := router.Spawn(nil, cfg)
+	require.ErrorContains(t, err, "dead letters")
+}
+
+func TestDisabledWebhookSpawnsNothing(t *testing.T) {
+	_, err := router.Spawn(nil, config.Default())
+	require.True(t, errors.Is(err, router.ErrDisabled))
+}
