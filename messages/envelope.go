@@ -66,7 +66,7 @@ func (e *Envelope) Admit(a Admission, now time.Time) error {
 	if published, ok := e.event.(*MessagePublished); ok {
 		e.event = a.limitPayload(published)
 	}
-	e.size = envelopeBytes + len(e.ID) + texts(e.BrokerID) + e.event.textBytes()
+	e.size = envelopeBytes + texts(e.ID, e.BrokerID) + e.event.textBytes()
 	return nil
 }
 
@@ -80,10 +80,9 @@ func (a Admission) limitPayload(given *MessagePublished) *MessagePublished {
 	if event.PayloadSize == 0 {
 		event.PayloadSize = len(event.Payload)
 	}
-	if !a.IncludePayload {
+	event.PayloadOmitted = a.IncludePayload && len(event.Payload) > a.MaxPayloadBytes
+	if !a.IncludePayload || event.PayloadOmitted {
 		event.Payload = nil
-	} else if len(event.Payload) > a.MaxPayloadBytes {
-		event.Payload, event.PayloadOmitted = nil, true
 	}
 	return &event
 }
@@ -94,10 +93,12 @@ func (e *Envelope) Type() Type { return e.eventType }
 // RoutingTopic is the event's RoutingTopic.
 func (e *Envelope) RoutingTopic() string { return e.topic }
 
-// Size is what the event counts for in a bound of bytes: at least the length of its body, known without making it.
+// Size is what an admitted event counts for in a bound of bytes: at least the length of its body, known without making
+// it.
 func (e *Envelope) Size() int { return e.size }
 
-// Body is the event's JSON, made at the first call; every call returns the same bytes, which nobody may change.
+// Body is the JSON of an admitted event, made at the first call; every call returns the same bytes, which nobody may
+// change.
 func (e *Envelope) Body() ([]byte, error) {
 	e.encoding.Lock()
 	defer e.encoding.Unlock()

@@ -2,6 +2,7 @@ package messages
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxEventIDBytes is the longest event_id that is taken from a sender.
@@ -18,9 +20,9 @@ const MaxEventIDBytes = 64
 var eventID = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9_-]{1,%d}$`, MaxEventIDBytes))
 
 // ParseEnvelope reads an event from the JSON form in which webhookd sends it. event_type and data are required;
-// event_id, timestamp (RFC 3339) and broker_id are kept where given and left for the router to fill in where not.
-// Every error names a field (*FieldError) unless the text is no JSON object at all. An unknown field is an error,
-// because it would be lost.
+// event_id, timestamp (RFC 3339) and broker_id are kept where given and left for the router to fill in where not; the
+// zero time, 0001-01-01T00:00:00Z, counts as not given. Every error names a field (*FieldError) unless the text is no
+// JSON object at all, and quotes at most 64 characters of it. An unknown field is an error, because it would be lost.
 func ParseEnvelope(text []byte) (*Envelope, error) {
 	var given struct {
 		Type      *string         `json:"event_type"`
@@ -28,6 +30,9 @@ func ParseEnvelope(text []byte) (*Envelope, error) {
 		Timestamp *string         `json:"timestamp"`
 		BrokerID  string          `json:"broker_id"`
 		Data      json.RawMessage `json:"data"`
+	}
+	if !utf8.Valid(text) {
+		return nil, errors.New("is no JSON: it is not valid UTF-8") // RFC 8259 §8.1
 	}
 	if err := decodeStrictly(text, &given, ""); err != nil {
 		return nil, err
@@ -37,7 +42,7 @@ func ParseEnvelope(text []byte) (*Envelope, error) {
 	}
 	eventType, err := ParseType(*given.Type)
 	if err != nil {
-		return nil, &FieldError{"event_type", fmt.Sprintf("is %q, which is no event type", *given.Type)}
+		return nil, &FieldError{"event_type", fmt.Sprintf("is %.64q, which is no event type", *given.Type)}
 	}
 	event, err := parseData(eventType, given.Data)
 	if err != nil {
@@ -63,10 +68,6 @@ func parseData(eventType Type, data json.RawMessage) (Event, error) {
 		return nil, err
 	}
 	if err := event.check(); err != nil {
-		var field *FieldError
-		if errors.As(err, &field) {
-			return nil, field
-		}
 		return nil, err
 	}
 	return event, nil
@@ -87,8 +88,9 @@ func parseTimestamp(given *string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	timestamp, err := time.Parse(time.RFC3339Nano, *given)
-	if err != nil || timestamp.UTC().Year() < 1 || timestamp.UTC().Year() > 9999 {
-		return time.Time{}, &FieldError{"timestamp", fmt.Sprintf("is %q, not a time by RFC 3339", *given)}
+	timestamp = timestamp.UTC()
+	if err != nil || timestamp.Year() < 1 || timestamp.Year() > 9999 {
+		return time.Time{}, &FieldError{"timestamp", fmt.Sprintf("is %.64q, not a time by RFC 3339", *given)}
 	}
 	return timestamp, nil
 }
@@ -111,17 +113,18 @@ func nameField(err error, prefix string) error {
 	if errors.As(err, &wrongType) {
 		field := strings.TrimSuffix(prefix+wrongType.Field, ".")
 		if field == "" {
-			return fmt.Errorf("is a JSON %s, not an object", wrongType.Value)
+			return fmt.Errorf("is a JSON %.64s, not an object", wrongType.Value)
 		}
-		return &FieldError{field, fmt.Sprintf("can't be a JSON %s", wrongType.Value)}
+		return &FieldError{field, fmt.Sprintf("can't be a JSON %.64s", wrongType.Value)}
+	}
+	var notBase64 base64.CorruptInputError // has no field's name, but only the payload is base64
+	if errors.As(err, &notBase64) {
+		return &FieldError{prefix + "payload", fmt.Sprintf("is not base64 at its byte %d", int64(notBase64))}
 	}
 	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		if name, unquoteErr := strconv.Unquote(quoted); unquoteErr == nil {
-			return &FieldError{prefix + name, "is not a field of this event"}
+			return &FieldError{fmt.Sprintf("%s%.64s", prefix, name), "is not a field of this event"}
 		}
-	}
-	if field := strings.TrimSuffix(prefix, "."); field != "" {
-		return &FieldError{field, err.Error()}
 	}
 	return fmt.Errorf("is no JSON: %w", err)
 }

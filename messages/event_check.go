@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -20,14 +21,14 @@ func (e *FieldError) Error() string {
 }
 
 func (e *ClientConnected) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("protocol", e.Protocol, oneOf(ProtocolMQTT3, ProtocolMQTT5)),
 	)
 }
 
 func (e *ClientDisconnected) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("reason", e.Reason, oneOf(ReasonNormal, ReasonError, ReasonTimeout, ReasonTakeover)),
 	)
@@ -38,7 +39,7 @@ func (e *ClientSessionTakeover) check() error {
 }
 
 func (e *MessagePublished) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("topic", e.Topic, checkTopicName),
 		checkField("qos", e.QoS, checkQoS),
@@ -52,7 +53,7 @@ func (e *MessagePublished) check() error {
 }
 
 func (e *MessageDelivered) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("topic", e.Topic, checkTopicName),
 		checkField("qos", e.QoS, checkQoS),
@@ -61,23 +62,23 @@ func (e *MessageDelivered) check() error {
 }
 
 func (e *MessageRetained) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("topic", e.Topic, checkTopicName),
 		checkField("payload_size", e.PayloadSize, checkSize),
 	)
 }
 
 func (e *SubscriptionCreated) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("topic_filter", e.TopicFilter, checkSubscription),
 		checkField("qos", e.QoS, checkQoS),
-		checkField("subscription_id", e.SubscriptionID, checkSize),
+		checkField("subscription_id", e.SubscriptionID, checkSubscriptionID),
 	)
 }
 
 func (e *SubscriptionRemoved) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("topic_filter", e.TopicFilter, checkSubscription),
 	)
@@ -93,7 +94,7 @@ func (*AuthFailure) check() error {
 }
 
 func (e *AuthzPublishDenied) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("topic", e.Topic, checkTopicName),
 	)
@@ -101,7 +102,7 @@ func (e *AuthzPublishDenied) check() error {
 
 // check takes any filter that is not empty: a broker may deny a filter because it is invalid.
 func (e *AuthzSubscribeDenied) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkField("client_id", e.ClientID, checkID),
 		checkField("topic_filter", e.TopicFilter, checkTopicText),
 	)
@@ -135,12 +136,20 @@ func checkSize(size int) error {
 	return nil
 }
 
+// checkSubscriptionID checks by MQTT 5.0 §3.8.2.1.2; 0 stands for none.
+func checkSubscriptionID(id int) error {
+	if id < 0 || id > 268_435_455 {
+		return fmt.Errorf("is %d, not 0 to 268,435,455", id)
+	}
+	return nil
+}
+
 func oneOf(allowed ...string) func(string) error {
 	return func(value string) error {
 		if slices.Contains(allowed, value) {
 			return nil
 		}
-		return fmt.Errorf("is %q, not one of %s", value, strings.Join(allowed, ", "))
+		return fmt.Errorf("is %.64q, not one of %s", value, strings.Join(allowed, ", "))
 	}
 }
 
@@ -161,16 +170,22 @@ func (e *AuthFailure) textBytes() int          { return texts(e.ClientID, e.Reas
 func (e *AuthzPublishDenied) textBytes() int   { return texts(e.ClientID, e.Topic, e.Reason) }
 func (e *AuthzSubscribeDenied) textBytes() int { return texts(e.ClientID, e.TopicFilter, e.Reason) }
 
-// texts bounds the JSON of the strings from above: a byte that JSON escapes takes at most six.
+// texts bounds the JSON of the strings from above: what JSON escapes becomes six bytes.
 func texts(values ...string) int {
 	total := 0
 	for _, value := range values {
 		total += len(value)
-		for i := range len(value) {
-			if b := value[i]; b < ' ' || b == '"' || b == '\\' || b >= utf8.RuneSelf {
+		for _, r := range value {
+			if escaped(r) {
 				total += 5
 			}
 		}
 	}
 	return total
+}
+
+// escaped tells whether encoding/json writes the character as an escape; utf8.RuneError stands for a byte that is no
+// UTF-8.
+func escaped(r rune) bool {
+	return r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError || r == '\u2028' || r == '\u2029'
 }

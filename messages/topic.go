@@ -26,7 +26,7 @@ func ParseTopicFilter(text string) (TopicFilter, error) {
 		return TopicFilter{}, err
 	}
 	if strings.HasPrefix(text, sharePrefix) {
-		return TopicFilter{}, fmt.Errorf("is a shared subscription, which no topic name matches: write %q", unshare(text))
+		return TopicFilter{}, errors.New(`is a shared subscription, which no topic name matches: leave "$share/GROUP/" away`)
 	}
 	for rest, more := text, true; more; {
 		var level string
@@ -92,12 +92,15 @@ func checkTopicName(topic string) error {
 
 // checkSubscription checks the filter of a subscription, which may be a shared one (MQTT 5.0 §4.8.2).
 func checkSubscription(filter string) error {
+	if err := checkTopicText(filter); err != nil {
+		return err
+	}
 	if group, ok := strings.CutPrefix(filter, sharePrefix); ok {
-		group, _, more := strings.Cut(group, "/")
-		if group == "" || strings.ContainsAny(group, "+#") || !more {
+		group, rest, _ := strings.Cut(group, "/")
+		if group == "" || strings.ContainsAny(group, "+#") || rest == "" {
 			return errors.New("is no shared subscription: $share/GROUP/FILTER")
 		}
-		filter = unshare(filter)
+		filter = rest
 	}
 	_, err := ParseTopicFilter(filter)
 	return err
@@ -117,15 +120,13 @@ func checkTopicText(text string) error {
 	return nil
 }
 
-// unshare takes "$share/GROUP/" off a subscription's filter, so that it says which topics are meant.
+// unshare takes "$share/GROUP/" off a subscription's filter, so that it says which topics are meant. Where nothing
+// would be left, it is no shared subscription and stays as it is: an event that has a filter never seems to have none.
 func unshare(filter string) string {
-	group, ok := strings.CutPrefix(filter, sharePrefix)
-	if !ok {
-		return filter
+	if group, ok := strings.CutPrefix(filter, sharePrefix); ok {
+		if _, rest, _ := strings.Cut(group, "/"); rest != "" {
+			return rest
+		}
 	}
-	_, rest, ok := strings.Cut(group, "/")
-	if !ok {
-		return filter
-	}
-	return rest
+	return filter
 }

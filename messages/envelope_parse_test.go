@@ -1,0 +1,162 @@
+package messages_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+const published = `{"event_type":"message.published","event_id":"e-1","timestamp":"2026-02-05T12:00:00.000000000Z",` +
+	`"broker_id":"broker-1","data":{"client_id":"c","topic":"a/b","qos":1,"retained":false,"payload_size":3,"payload":"AP94"}}`
+
+func TestParseEnvelopeNamesWhatIsWrong(t *testing.T) {
+	longText := strings.Repeat("x", 10_000)
+	for text, problem := range map[string]string{
+		``:               "is no JSON: EOF",
+		`{`:              "is no JSON: unexpected EOF",
+		`x`:              "is no JSON: invalid character 'x' looking for beginning of value",
+		"\"\xff\"":       "is no JSON: it is not valid UTF-8",
+		`[]`:             "is a JSON array, not an object",
+		`"text"`:         "is a JSON string, not an object",
+		`5`:              "is a JSON number, not an object",
+		`null`:           "event_type: is required",
+		`{}`:             "event_type: is required",
+		published + `{}`: "more follows the event's JSON object",
+		published + `]`:  "more follows the event's JSON object",
+
+		`{"event_type":null}`:                       "event_type: is required",
+		`{"event_type":5}`:                          "event_type: can't be a JSON number",
+		`{"event_type":"message.*"}`:                `event_type: is "message.*", which is no event type`,
+		`{"event_type":"` + longText + `"}`:         `event_type: is "` + longText[:64] + `", which is no event type`,
+		`{"event_type":"auth.success"}`:             "data: is required",
+		`{"event_type":"auth.success","data":null}`: "data: is required",
+		`{"event_type":"auth.success","data":[]}`:   "data: can't be a JSON array",
+		`{"event_type":"auth.success","id":"x"}`:    "id: is not a field of this event",
+		`{"` + longText + `":1}`:                    longText[:64] + ": is not a field of this event",
+
+		with(`"event_id":""`):                           "event_id: must have 1 to 64 characters of A-Z a-z 0-9 _ -",
+		with(`"event_id":"a b"`):                        "event_id: must have 1 to 64 characters of A-Z a-z 0-9 _ -",
+		with(`"event_id":"a\n"`):                        "event_id: must have 1 to 64 characters of A-Z a-z 0-9 _ -",
+		with(`"event_id":"` + longText[:65] + `"`):      "event_id: must have 1 to 64 characters of A-Z a-z 0-9 _ -",
+		with(`"event_id":7`):                            "event_id: can't be a JSON number",
+		with(`"timestamp":""`):                          `timestamp: is "", not a time by RFC 3339`,
+		with(`"timestamp":"2026-02-05 12:00"`):          `timestamp: is "2026-02-05 12:00", not a time by RFC 3339`,
+		with(`"timestamp":"0000-06-01T00:00:00Z"`):      `timestamp: is "0000-06-01T00:00:00Z", not a time by RFC 3339`,
+		with(`"timestamp":"9999-12-31T23:30:00-01:00"`): `timestamp: is "9999-12-31T23:30:00-01:00", not a time by RFC 3339`,
+		with(`"timestamp":1770292800`):                  "timestamp: can't be a JSON number",
+		with(`"broker_id":[]`):                          "broker_id: can't be a JSON array",
+
+		data("client.connected", `"protocol":"mqtt5"`):                                                 "data.client_id: is required",
+		data("client.connected", `"client_id":"c"`):                                                    `data.protocol: is "", not one of mqtt3, mqtt5`,
+		data("client.connected", `"client_id":"c","keep_alive":65536`):                                 "data.keep_alive: can't be a JSON number 65536",
+		data("client.disconnected", `"client_id":"c","reason":"gone"`):                                 `data.reason: is "gone", not one of normal, error, timeout, takeover`,
+		data("client.session_takeover", ``):                                                            "data.client_id: is required",
+		data("message.published", `"client_id":"c"`):                                                   "data.topic: is empty",
+		data("message.published", `"client_id":"c","topic":"a/+"`):                                     "data.topic: is a topic name, which holds no wildcard",
+		data("message.published", `"client_id":"c","topic":"a\u0000"`):                                 "data.topic: holds U+0000",
+		data("message.published", `"client_id":"c","topic":"a","qos":3`):                               "data.qos: is 3, not 0, 1 or 2",
+		data("message.published", `"client_id":"c","topic":"a","qos":-1`):                              "data.qos: can't be a JSON number -1",
+		data("message.published", `"client_id":"c","topic":"a","payload":"***"`):                       "data.payload: is not base64 at its byte 0",
+		data("message.published", `"client_id":"c","topic":"a","payload_size":-1`):                     "data.payload_size: is -1, less than 0",
+		data("message.published", `"client_id":"c","topic":"a","payload_size":1,"payload":"AP94"`):     "data.payload_size: is 1, but the payload has 3 bytes",
+		data("message.delivered", `"client_id":"c","topic":"a","payload":"AP94"`):                      "data.payload: is not a field of this event",
+		data("message.delivered", `"client_id":"c","topic":"a","payload_size":1.5`):                    "data.payload_size: can't be a JSON number 1.5",
+		data("message.retained", `"topic":"a","cleared":"yes"`):                                        "data.cleared: can't be a JSON string",
+		data("subscription.created", `"client_id":"c","topic_filter":"a/#/b"`):                         `data.topic_filter: has a "#" that is not the whole of its last level`,
+		data("subscription.created", `"client_id":"c","topic_filter":"$share/g/"`):                     "data.topic_filter: is no shared subscription: $share/GROUP/FILTER",
+		data("subscription.created", `"client_id":"c","topic_filter":"$share/+/a"`):                    "data.topic_filter: is no shared subscription: $share/GROUP/FILTER",
+		data("subscription.created", `"client_id":"c","topic_filter":"$share/g\u0000/a"`):              "data.topic_filter: holds U+0000",
+		data("subscription.created", `"client_id":"c","topic_filter":"a","subscription_id":268435456`): "data.subscription_id: is 268435456, not 0 to 268,435,455",
+		data("subscription.removed", `"client_id":"c"`):                                                "data.topic_filter: is empty",
+		data("auth.success", ``):                                    "data.client_id: is required",
+		data("authz.publish_denied", `"client_id":"c","topic":"#"`): "data.topic: is a topic name, which holds no wildcard",
+		data("authz.subscribe_denied", `"client_id":"c"`):           "data.topic_filter: is empty",
+	} {
+		_, err := messages.ParseEnvelope([]byte(text))
+		require.EqualError(t, err, problem, "%.200s", text)
+		if field, _, named := strings.Cut(problem, ": "); named && !strings.Contains(field, " ") {
+			var fieldError *messages.FieldError
+			require.True(t, errors.As(err, &fieldError), problem)
+			require.Equal(t, field, fieldError.Field)
+		}
+	}
+}
+
+func TestParseEnvelopeTakesWhatABrokerMaySay(t *testing.T) {
+	for _, text := range []string{
+		data("auth.failure", ``),
+		data("subscription.created", `"client_id":"c","topic_filter":"$share/g/a/#"`),
+		data("subscription.created", `"client_id":"c","topic_filter":"a","subscription_id":268435455`),
+		data("authz.subscribe_denied", `"client_id":"c","topic_filter":"a/#/b"`),
+		with(`"event_id":"` + strings.Repeat("x", messages.MaxEventIDBytes) + `"`),
+		" \n" + published + "\r\n",
+	} {
+		_, err := messages.ParseEnvelope([]byte(text))
+		require.NoError(t, err, text)
+	}
+}
+
+func TestParseEnvelopeKeepsTheIdentity(t *testing.T) {
+	envelope, err := messages.ParseEnvelope([]byte(with(`"event_id":"e-1","timestamp":"2026-02-05T14:00:00.5+02:00","broker_id":"b"`)))
+	require.NoError(t, err)
+	require.Equal(t, "e-1", envelope.ID)
+	require.Equal(t, noon.Add(500*time.Millisecond), envelope.Timestamp)
+	require.Equal(t, "b", envelope.BrokerID)
+}
+
+func TestParseEnvelopeLeavesOutWhatIsNotGiven(t *testing.T) {
+	envelope, err := messages.ParseEnvelope([]byte(with(`"event_id":null,"timestamp":null,"broker_id":null`)))
+	require.NoError(t, err)
+	require.Empty(t, envelope.ID)
+	require.Zero(t, envelope.Timestamp)
+	require.Empty(t, envelope.BrokerID)
+}
+
+func TestBodyParsesToTheSameBody(t *testing.T) {
+	envelope, err := messages.ParseEnvelope([]byte(published))
+	require.NoError(t, err)
+	require.NoError(t, envelope.Admit(messages.Admission{IncludePayload: true, MaxPayloadBytes: 3}, time.Now()))
+	require.Equal(t, published, body(t, envelope))
+}
+
+func FuzzParseEnvelope(f *testing.F) {
+	f.Add([]byte(published))
+	f.Add([]byte(with(`"timestamp":"2026-02-05T14:00:00.5+02:00"`)))
+	f.Add([]byte(data("subscription.created", `"client_id":"\ud800","topic_filter":"$share/g/a/#","subscription_id":1`)))
+	f.Add([]byte(data("client.connected", `"client_id":"c","protocol":"mqtt3","keep_alive":65535`)))
+	f.Add([]byte(data("message.published", `"client_id":"c","topic":"a","payload":"***"`)))
+	f.Add([]byte(`{"event_type":"auth.failure","data":{}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		envelope, err := messages.ParseEnvelope(text)
+		if err != nil {
+			require.Nil(t, envelope)
+			require.Less(t, len(err.Error()), 1000)
+			return
+		}
+		require.NoError(t, envelope.Admit(withPayloads, noon))
+		first := body(t, envelope)
+		require.GreaterOrEqual(t, envelope.Size(), len(first))
+
+		again, err := messages.ParseEnvelope([]byte(first))
+		require.NoError(t, err, first)
+		require.Equal(t, envelope.ID, again.ID)
+		require.Equal(t, envelope.RoutingTopic(), again.RoutingTopic())
+		require.NoError(t, again.Admit(withPayloads, noon))
+		require.Equal(t, first, body(t, again))
+	})
+}
+
+// with is an event with these fields beside event_type and data.
+func with(fields string) string {
+	return `{"event_type":"auth.success","data":{"client_id":"c"},` + fields + `}`
+}
+
+// data is an event of the type with these fields in data.
+func data(eventType, fields string) string {
+	return `{"event_type":"` + eventType + `","data":{` + fields + `}}`
+}

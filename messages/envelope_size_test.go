@@ -1,0 +1,91 @@
+package messages_test
+
+import (
+	"math"
+	"math/rand"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/quick"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+func TestSizeIsAtLeastTheBody(t *testing.T) {
+	pieces := []string{
+		"a", "/", `"`, `\`, "<", "&", "\x00", "\b", "\n", "\x1f", "\x7f", "\xff", "\xc3", "\xed\xa0\x80", "é", "温", "🌡", "\u2028", "\u2029", "\ufffd",
+	}
+	require.NoError(t, quick.Check(func(texts [5]textOf, payload []byte) bool {
+		for _, envelope := range admitEveryType(t, texts, pieces, payload) {
+			if envelope.Size() < len(body(t, envelope)) {
+				t.Logf("size %d: %s", envelope.Size(), body(t, envelope))
+				return false
+			}
+		}
+		return true
+	}, nil))
+}
+
+func TestSizeOfPlainTextsIsNearTheBody(t *testing.T) {
+	pieces := strings.Split("abcXYZ019-_/ ", "")
+	require.NoError(t, quick.Check(func(texts [5]textOf, payload []byte) bool {
+		for _, envelope := range admitEveryType(t, texts, pieces, payload) {
+			if envelope.Size()-len(body(t, envelope)) > 400 {
+				t.Logf("size %d: %s", envelope.Size(), body(t, envelope))
+				return false
+			}
+		}
+		return true
+	}, nil))
+}
+
+// textOf picks the pieces of a random text, whichever pieces there are.
+type textOf []uint8
+
+func (textOf) Generate(random *rand.Rand, _ int) reflect.Value {
+	picks := make(textOf, random.Intn(200))
+	random.Read(picks)
+	return reflect.ValueOf(picks)
+}
+
+func (picks textOf) from(pieces []string) string {
+	var text strings.Builder
+	for _, pick := range picks {
+		text.WriteString(pieces[int(pick)%len(pieces)])
+	}
+	return text.String()
+}
+
+// admitEveryType makes an event of each type with the longest numbers and the texts in all places.
+func admitEveryType(t *testing.T, picks [5]textOf, pieces []string, payload []byte) []*messages.Envelope {
+	t.Helper()
+	var x [5]string
+	for i := range picks {
+		x[i] = picks[i].from(pieces)
+	}
+	events := []messages.Event{
+		&messages.ClientConnected{ClientID: x[0], Protocol: x[1], KeepAlive: math.MaxUint16, RemoteAddr: x[2]},
+		&messages.ClientDisconnected{ClientID: x[0], Reason: x[1], RemoteAddr: x[2]},
+		&messages.ClientSessionTakeover{ClientID: x[0], FromNode: x[1], ToNode: x[2]},
+		&messages.MessagePublished{ClientID: x[0], Topic: x[1], QoS: 255, PayloadSize: math.MinInt, Payload: payload},
+		&messages.MessagePublished{ClientID: x[0], Topic: x[1], QoS: 255, PayloadSize: math.MinInt, PayloadOmitted: true},
+		&messages.MessageDelivered{ClientID: x[0], Topic: x[1], QoS: 255, PayloadSize: math.MinInt},
+		&messages.MessageRetained{Topic: x[0], PayloadSize: math.MinInt},
+		&messages.SubscriptionCreated{ClientID: x[0], TopicFilter: x[1], QoS: 255, SubscriptionID: math.MinInt},
+		&messages.SubscriptionRemoved{ClientID: x[0], TopicFilter: x[1]},
+		&messages.AuthSuccess{ClientID: x[0], RemoteAddr: x[1]},
+		&messages.AuthFailure{ClientID: x[0], Reason: x[1], RemoteAddr: x[2]},
+		&messages.AuthzPublishDenied{ClientID: x[0], Topic: x[1], Reason: x[2]},
+		&messages.AuthzSubscribeDenied{ClientID: x[0], TopicFilter: x[1], Reason: x[2]},
+	}
+	envelopes := make([]*messages.Envelope, len(events))
+	for i, event := range events {
+		envelope := messages.NewEnvelope(event)
+		envelope.ID, envelope.BrokerID = x[3], x[4]
+		require.NoError(t, envelope.Admit(withPayloads, noon))
+		envelopes[i] = envelope
+	}
+	return envelopes
+}
