@@ -1,0 +1,106 @@
+package httpclient
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func requireAway(t *testing.T, outcome Outcome) {
+	t.Helper()
+	require.Equal(t, Away, outcome.Kind, "%v", outcome.Err)
+	require.Zero(t, outcome.Status)
+	require.False(t, outcome.Sent)
+	require.Error(t, outcome.Err)
+}
+
+func TestRefusedPortIsAway(t *testing.T) {
+	address := closedPort(t)
+
+	outcome := clientOf(t, "http://"+address).Send(t.Context(), newEvent(t, 0))
+
+	requireAway(t, outcome)
+	require.ErrorIs(t, outcome.Err, syscall.ECONNREFUSED)
+	require.ErrorContains(t, outcome.Err, "dial tcp "+address)
+	require.Contains(t, outcome.Advice(), "nothing listens")
+}
+
+func TestHostWithoutAnAddressIsAway(t *testing.T) {
+	outcome := clientOf(t, "http://webhookd.invalid").Send(t.Context(), newEvent(t, 0))
+
+	requireAway(t, outcome)
+	require.Contains(t, outcome.Advice(), "can't be re") // resolved, or reached where no name server answers
+}
+
+func TestUntrustedCertificateIsAway(t *testing.T) {
+	server := serveTLS(t)
+
+	outcome := clientOf(t, server.URL).Send(t.Context(), newEvent(t, 0))
+
+	requireAway(t, outcome)
+	require.ErrorContains(t, outcome.Err, "certificate")
+	require.Contains(t, outcome.Advice(), "not trusted")
+}
+
+func TestCertificateOfAnotherHostIsAway(t *testing.T) {
+	server := serveTLS(t)
+	client := clientOf(t, strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
+	client.transport.TLSClientConfig = trusting(server)
+
+	outcome := client.Send(t.Context(), newEvent(t, 0))
+
+	requireAway(t, outcome)
+	require.ErrorContains(t, outcome.Err, "localhost")
+	require.Contains(t, outcome.Advice(), "not trusted")
+}
+
+func TestPlainHTTPWhereTLSIsExpectedIsAway(t *testing.T) {
+	url := listen(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1))
+		_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
+	})
+
+	outcome := clientOf(t, strings.Replace(url, "http", "https", 1)).Send(t.Context(), newEvent(t, 0))
+
+	requireAway(t, outcome)
+	require.Contains(t, outcome.Advice(), "speaks no TLS")
+}
+
+func TestHandshakeThatNeverEndsIsAway(t *testing.T) {
+	closed := make(chan struct{})
+	url := listen(t, func(conn net.Conn) {
+		untilClosed(conn)
+		close(closed)
+	})
+	endpoint := endpointAt(strings.Replace(url, "http", "https", 1))
+	endpoint.Timeout = 50 * time.Millisecond
+
+	outcome := newClient(t, endpoint).Send(t.Context(), newEvent(t, 0))
+
+	requireAway(t, outcome)
+	require.Contains(t, outcome.Advice(), "raise timeout")
+	<-closed // net/http goes on with a handshake that nobody waits for, but not for ever
+}
+
+// serveTLS serves with a certificate of its own for 127.0.0.1 and example.com.
+func serveTLS(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of every refused handshake
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+func trusting(server *httptest.Server) *tls.Config {
+	return server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+}

@@ -1,0 +1,69 @@
+package httpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http/httptrace"
+	"sync/atomic"
+)
+
+// maxErrorBytes bounds the text of an error in which a certificate or a proxy has a say.
+const maxErrorBytes = 300
+
+// progress is how far an attempt came. net/http tells it, from goroutines of its own.
+type progress struct {
+	begun    atomic.Bool // a connection was asked for
+	sent     atomic.Bool // the request was given to a connection
+	answered atomic.Bool // the first byte of an answer came
+}
+
+func (p *progress) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) {
+			p.begun.Store(true)
+			p.sent.Store(false) // asked a second time, net/http knows that the first connection took nothing
+		},
+		GotConn:              func(httptrace.GotConnInfo) { p.sent.Store(true) },
+		GotFirstResponseByte: func() { p.answered.Store(true) },
+	})
+}
+
+// failure says what it means that err came instead of an answer. callerErr is the error of the caller's context, and
+// ended tells that the attempt's own is done.
+func failure(err error, p *progress, callerErr error, ended bool) Outcome {
+	sent := p.sent.Load()
+	switch {
+	case callerErr != nil:
+		return Outcome{Kind: Failed, Err: fmt.Errorf("the attempt was cut short: %w", callerErr), Sent: sent}
+	case ended && sent:
+		return Outcome{Kind: Failed, Err: fmt.Errorf("no answer within timeout: %w", context.DeadlineExceeded), Sent: true}
+	case ended:
+		return Outcome{Kind: Away, Err: fmt.Errorf("no connection within timeout: %w", context.DeadlineExceeded)}
+	case sent:
+		return Outcome{Kind: Failed, Err: brokenError(err, p.answered.Load()), Sent: true}
+	case p.begun.Load():
+		return Outcome{Kind: Away, Err: shorten(err)}
+	}
+	return Outcome{Kind: Rejected, Err: fmt.Errorf("build the request: %w", err)}
+}
+
+// brokenError leaves out the text of errors about the answer: they quote it, and an answer may quote the request.
+func brokenError(err error, answered bool) error {
+	var network *net.OpError
+	switch {
+	case errors.As(err, &network):
+		return fmt.Errorf("the connection broke: %w", network)
+	case answered:
+		return fmt.Errorf("the answer breaks off, is not valid HTTP, or has headers of over %d bytes", maxHeaderBytes)
+	}
+	return errors.New("the connection was closed before an answer came")
+}
+
+func shorten(err error) error {
+	if text := err.Error(); len(text) > maxErrorBytes {
+		return errors.New(text[:maxErrorBytes] + "…")
+	}
+	return err
+}

@@ -1,0 +1,122 @@
+package httpclient
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(proxyTest) != "" {
+		deliverOnce()
+		return
+	}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
+		_ = os.Unsetenv(name)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func endpointAt(url string) config.Endpoint {
+	webhook := config.Default().Webhook
+	webhook.Endpoints = []config.Endpoint{{Name: "test", URL: url}}
+	return webhook.Resolve()[0]
+}
+
+func newClient(t testing.TB, endpoint config.Endpoint) *Client {
+	t.Helper()
+	client, err := New(endpoint)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+func clientOf(t testing.TB, url string) *Client {
+	t.Helper()
+	return newClient(t, endpointAt(url))
+}
+
+// newEvent is a message.published with a payload of that many bytes.
+func newEvent(t testing.TB, payloadBytes int) *messages.Envelope {
+	t.Helper()
+	event := messages.NewEnvelope(&messages.MessagePublished{
+		ClientID: "publisher-1", Topic: "sensors/temperature", QoS: 1, Payload: make([]byte, payloadBytes),
+	})
+	admission := messages.Admission{BrokerID: "broker-1", IncludePayload: true, MaxPayloadBytes: payloadBytes}
+	require.NoError(t, event.Admit(admission, time.Now()))
+	return event
+}
+
+func serve(t testing.TB, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// listen calls handle with every connection that comes, one after the other, and closes it afterwards.
+func listen(t testing.TB, handle func(net.Conn)) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			handle(conn)
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// answering reads one request from each connection, and writes the answer.
+func answering(answer string) func(net.Conn) {
+	return func(conn net.Conn) {
+		if readRequest(bufio.NewReader(conn)) {
+			_, _ = io.WriteString(conn, answer)
+		}
+	}
+}
+
+func readRequest(reader *bufio.Reader) bool {
+	request, err := http.ReadRequest(reader)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, request.Body)
+	return err == nil
+}
+
+// resetting makes the connection's Close send a TCP reset.
+func resetting(conn net.Conn) {
+	_ = conn.(*net.TCPConn).SetLinger(0)
+}
+
+// closedPort is an address where nothing listens.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
