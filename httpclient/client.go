@@ -28,8 +28,8 @@ type Client struct {
 	timeout   time.Duration
 }
 
-// New makes the client of an endpoint that has inherited all it can (config.Webhook.Resolve). It opens nothing. It
-// fails for a url or a header that no request can carry; the error does not show its value.
+// New makes the client of an endpoint that is valid (config.Config.Validate) and has inherited all it can
+// (config.Webhook.Resolve). It opens nothing. It fails for a url that no request can reach; the error does not show it.
 func New(endpoint config.Endpoint) (*Client, error) {
 	template, err := newTemplate(endpoint)
 	if err != nil {

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 
@@ -21,15 +19,6 @@ const (
 	modulePath    = "github.com/fluxmq/webhookd"
 	eventIDHeader = "Webhook-Id"
 )
-
-// reservedHeaders can't be configured: they say how a message is framed, or which event it is.
-var reservedHeaders = map[string]bool{
-	"Content-Length":    true,
-	"Transfer-Encoding": true,
-	"Trailer":           true,
-	"Upgrade":           true,
-	eventIDHeader:       true,
-}
 
 // resendHeaders make net/http send a request a second time by itself when its connection breaks. They are kept in lower
 // case, which net/http doesn't recognize and a receiver does (RFC 9110 §5.1).
@@ -55,43 +44,10 @@ func newTemplate(endpoint config.Endpoint) (*http.Request, error) {
 		template.SetBasicAuth(address.User.Username(), password)
 		address.User = nil
 	}
-	return template, configureHeaders(template, endpoint.Headers)
-}
-
-func configureHeaders(template *http.Request, headers map[string]config.Secret) error {
-	configured := make(map[string]bool, len(headers))
-	for _, given := range slices.Sorted(maps.Keys(headers)) {
-		name, value := http.CanonicalHeaderKey(given), string(headers[given])
-		switch {
-		case !isHeaderName(given):
-			return fmt.Errorf("headers: %q is no header name", given)
-		case reservedHeaders[name]:
-			return fmt.Errorf("headers: %s is set by webhookd", name)
-		case configured[name]:
-			return fmt.Errorf("headers: %s is there twice, in different letter case", name)
-		case !isHeaderValue(value), name == "Host" && !isHost(value):
-			return fmt.Errorf("headers: the value of %s can't be sent", name)
-		}
-		configured[name] = true
-		setHeader(template, name, value)
+	for name, value := range endpoint.Headers {
+		setHeader(template, http.CanonicalHeaderKey(name), string(value))
 	}
-	return nil
-}
-
-// isHeaderName tells whether text is a token (RFC 9110 §5.6.2).
-func isHeaderName(text string) bool {
-	return text != "" && strings.Trim(text, "!#$%&'*+-.^_`|~0123456789"+
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
-}
-
-// isHeaderValue tells whether text has no control character but tabs (RFC 9110 §5.5).
-func isHeaderValue(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
-}
-
-func isHost(text string) bool {
-	address, err := url.Parse("http://" + text)
-	return err == nil && text != "" && address.Host == text
+	return template, nil
 }
 
 func setHeader(template *http.Request, name, value string) {

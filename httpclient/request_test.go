@@ -111,37 +111,17 @@ func TestUserinfoOfTheURLBecomesBasicAuthorization(t *testing.T) {
 }
 
 func TestEndpointThatNoRequestCanReachIsRefused(t *testing.T) {
-	header := func(name, value string) config.Endpoint {
-		endpoint := endpointAt("http://127.0.0.1")
-		endpoint.Headers = map[string]config.Secret{name: config.Secret(value)}
-		return endpoint
-	}
-	twice := header("X-Site", "topsecret")
-	twice.Headers["x-site"] = "topsecret"
-	const badURL = "url: is no absolute http or https address"
-
-	for name, c := range map[string]struct {
-		endpoint config.Endpoint
-		want     string
-	}{
-		"no url":                {endpointAt(""), badURL},
-		"no scheme":             {endpointAt("topsecret.example/hook"), badURL},
-		"no host":               {endpointAt("http:///topsecret"), badURL},
-		"other scheme":          {endpointAt("ftp://topsecret.example"), badURL},
-		"slash in the password": {endpointAt("http://user:topsecret/1@example.com"), badURL},
-		"control character":     {endpointAt("http://example.com/topsecret\n"), badURL},
-		"header name":           {header("X Site", "topsecret"), `headers: "X Site" is no header name`},
-		"empty header name":     {header("", "topsecret"), `headers: "" is no header name`},
-		"header value":          {header("X-Site", "topsecret\r\nX-Other: 1"), "headers: the value of X-Site can't be sent"},
-		"host":                  {header("Host", "topsecret/hook"), "headers: the value of Host can't be sent"},
-		"empty host":            {header("Host", ""), "headers: the value of Host can't be sent"},
-		"framing":               {header("content-length", "topsecret"), "headers: Content-Length is set by webhookd"},
-		"event id":              {header("webhook-id", "topsecret"), "headers: Webhook-Id is set by webhookd"},
-		"the same header twice": {twice, "headers: X-Site is there twice, in different letter case"},
+	for name, url := range map[string]string{
+		"no url":                "",
+		"no scheme":             "topsecret.example/hook",
+		"no host":               "http:///topsecret",
+		"other scheme":          "ftp://topsecret.example",
+		"slash in the password": "http://user:topsecret/1@example.com",
+		"control character":     "http://example.com/topsecret\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(c.endpoint)
-			require.EqualError(t, err, c.want)
+			_, err := New(endpointAt(url))
+			require.EqualError(t, err, "url: is no absolute http or https address")
 		})
 	}
 }
