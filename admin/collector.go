@@ -1,0 +1,122 @@
+package admin
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/router"
+)
+
+// routerCollector turns a router's Stats into metrics. It reads them once a scrape, so that the figures of one queue
+// belong together, and shows every reason, outcome and state from the start: PromQL's rate and increase don't see a
+// series begin.
+type routerCollector struct{ handle *router.Handle }
+
+// Describe implements prometheus.Collector. It yields nothing: a registry may hold the collector before there is a
+// router to collect from.
+func (routerCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c routerCollector) Collect(metrics chan<- prometheus.Metric) {
+	stats, to := c.handle.Stats(), sink(metrics)
+	to.mailbox(stats.Mailbox)
+	for _, endpoint := range stats.Endpoints {
+		to.queue(endpoint.Name, endpoint.Ledger)
+		to.requests(endpoint)
+		to.breaker(endpoint.Name, endpoint.Breaker)
+	}
+}
+
+var (
+	mailboxOffered = prometheus.NewDesc("webhookd_mailbox_offered_events_total",
+		"Events offered to the router: all that were routed, unwanted or dropped, and those still queued.", nil, nil)
+	mailboxRouted = prometheus.NewDesc("webhookd_mailbox_routed_events_total",
+		"Events forwarded to at least one endpoint.", nil, nil)
+	mailboxUnwanted = prometheus.NewDesc("webhookd_mailbox_unwanted_events_total",
+		"Events that no endpoint wants.", nil, nil)
+	mailboxDropped = prometheus.NewDesc("webhookd_mailbox_dropped_events_total",
+		"Events dropped before they were routed, by reason.", []string{"reason"}, nil)
+	mailboxQueued = prometheus.NewDesc("webhookd_mailbox_queued_events",
+		"Events not yet routed.", nil, nil)
+	mailboxQueuedBytes = prometheus.NewDesc("webhookd_mailbox_queued_bytes",
+		"Bytes of the events not yet routed.", nil, nil)
+
+	endpointAccepted = prometheus.NewDesc("webhookd_endpoint_accepted_events_total",
+		"Events forwarded to the endpoint's queue: all that were delivered, dropped or dead-lettered, and those still held.",
+		[]string{"endpoint"}, nil)
+	endpointDelivered = prometheus.NewDesc("webhookd_endpoint_delivered_events_total",
+		"Events that the endpoint took (2xx).", []string{"endpoint"}, nil)
+	endpointDropped = prometheus.NewDesc("webhookd_endpoint_dropped_events_total",
+		"Events that the endpoint's queue dropped, by reason.", []string{"endpoint", "reason"}, nil)
+	endpointDeadLettered = prometheus.NewDesc("webhookd_endpoint_dead_lettered_events_total",
+		"Events given up, by reason.", []string{"endpoint", "reason"}, nil)
+	endpointLost = prometheus.NewDesc("webhookd_endpoint_lost_events_total",
+		"Dead-lettered events that nothing kept.", []string{"endpoint"}, nil)
+	endpointHeld = prometheus.NewDesc("webhookd_endpoint_held_events",
+		"Events not yet delivered, dropped or dead-lettered, by state.", []string{"endpoint", "state"}, nil)
+	endpointHeldBytes = prometheus.NewDesc("webhookd_endpoint_held_bytes",
+		"Bytes of the events that are held, and of dead letters not yet kept.", []string{"endpoint"}, nil)
+	endpointAttempts = prometheus.NewDesc("webhookd_endpoint_attempts_total",
+		"Attempts that ended, by outcome.", []string{"endpoint", "outcome"}, nil)
+	endpointDuration = prometheus.NewDesc("webhookd_endpoint_request_duration_seconds",
+		"How long attempts took, whatever their outcome.", []string{"endpoint"}, nil)
+	endpointBreaker = prometheus.NewDesc("webhookd_endpoint_breaker_state",
+		"1 for the state in which the endpoint's circuit breaker is, 0 for the others.", []string{"endpoint", "state"}, nil)
+)
+
+// sink is where the metrics of one scrape go.
+type sink chan<- prometheus.Metric
+
+func (s sink) mailbox(ledger actors.Ledger) {
+	s.counter(mailboxOffered, ledger.Accepted)
+	s.counter(mailboxRouted, ledger.Of(actors.Routed))
+	s.counter(mailboxUnwanted, ledger.Of(actors.Unwanted))
+	s.reasons(mailboxDropped, ledger, actors.KindDropped)
+	s.gauge(mailboxQueued, float64(ledger.Held()))
+	s.gauge(mailboxQueuedBytes, float64(ledger.Bytes))
+}
+
+func (s sink) queue(endpoint string, ledger actors.Ledger) {
+	s.counter(endpointAccepted, ledger.Accepted, endpoint)
+	s.counter(endpointDelivered, ledger.Of(actors.Delivered), endpoint)
+	s.reasons(endpointDropped, ledger, actors.KindDropped, endpoint)
+	s.reasons(endpointDeadLettered, ledger, actors.KindDeadLettered, endpoint)
+	s.counter(endpointLost, ledger.Lost, endpoint)
+	s.gauge(endpointHeld, float64(ledger.Waiting), endpoint, "waiting")
+	s.gauge(endpointHeld, float64(ledger.InFlight), endpoint, "in_flight")
+	s.gauge(endpointHeld, float64(ledger.Retrying), endpoint, "retrying")
+	s.gauge(endpointHeldBytes, float64(ledger.Bytes), endpoint)
+}
+
+func (s sink) requests(endpoint actors.EndpointStats) {
+	for outcome, attempts := range endpoint.Attempts {
+		s.counter(endpointAttempts, attempts, endpoint.Name, outcome.String())
+	}
+	took := endpoint.Duration
+	s <- prometheus.MustNewConstHistogram(endpointDuration, took.Count, took.Sum.Seconds(), took.Buckets, endpoint.Name)
+}
+
+func (s sink) breaker(endpoint string, is actors.BreakerState) {
+	for _, state := range []actors.BreakerState{actors.BreakerClosed, actors.BreakerOpen, actors.BreakerHalfOpen} {
+		value := 0.0
+		if state == is {
+			value = 1
+		}
+		s.gauge(endpointBreaker, value, endpoint, state.String())
+	}
+}
+
+func (s sink) reasons(desc *prometheus.Desc, ledger actors.Ledger, kind string, labels ...string) {
+	byReason := ledger.ByReason(kind)
+	for _, reason := range actors.Reasons(kind) {
+		s.counter(desc, byReason[reason], append(labels, reason)...)
+	}
+}
+
+func (s sink) counter(desc *prometheus.Desc, value uint64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+}
+
+func (s sink) gauge(desc *prometheus.Desc, value float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+}

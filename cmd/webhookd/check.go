@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/router"
+)
+
+type checkCommand struct {
+	Config string `required:"" placeholder:"FILE" help:"The configuration, in YAML."`
+}
+
+// Run makes all that run would make of the configuration, and opens nothing.
+func (k *checkCommand) Run(c console) error {
+	cfg, notes, err := config.Load(k.Config)
+	if err != nil {
+		return usageError{err}
+	}
+	if err := checkRooms(cfg); err != nil {
+		return usageError{fmt.Errorf("%s: %w", k.Config, err)}
+	}
+	effective, err := cfg.Dump()
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		fmt.Fprintln(c.err, "note:", note)
+	}
+	for _, idle := range cfg.IdleReasons() {
+		fmt.Fprintf(c.err, "warning: run would deliver nothing: %s\n", idle.Reason)
+	}
+	_, err = c.out.Write(effective)
+	return err
+}
+
+func checkRooms(cfg config.Config) error {
+	if err := router.Check(cfg); err != nil {
+		return err
+	}
+	_, err := newDoors(cfg, nil, slog.New(slog.DiscardHandler))
+	return err
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/fluxmq/webhookd/config"
+)
+
+type runCommand struct {
+	Config string `required:"" placeholder:"FILE" help:"The configuration, in YAML."`
+}
+
+// Run delivers until the first signal, then drains; a second signal ends the drain.
+func (r *runCommand) Run(c console) error {
+	cfg, notes, err := config.Load(r.Config)
+	if err != nil {
+		return usageError{err}
+	}
+	if idle := cfg.IdleReasons(); len(idle) > 0 {
+		return usageError{idleError(r.Config, idle)}
+	}
+	log, err := newLogger(cfg.Log, c.err)
+	if err != nil {
+		return usageError{err}
+	}
+	for _, note := range notes {
+		log.Info(note)
+	}
+	service, err := start(cfg, log)
+	if err != nil {
+		return err
+	}
+	log.Info("webhookd runs", "version", version(), "endpoints", len(cfg.Webhook.Endpoints))
+	signal := <-c.signals
+	log.Info("stopping: a second signal stops at once", "signal", signal.String())
+	return service.stopUntil(c.signals)
+}
+
+// stopUntil stops, and does so at once when a signal comes.
+func (s *service) stopUntil(signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop(ctx) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-signals:
+		cancel()
+		return <-stopped
+	}
+}
+
+// idleError says why a configuration would deliver nothing for ever, and what to add.
+func idleError(file string, reasons []config.IdleReason) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s: webhookd would deliver nothing:", file)
+	for _, reason := range reasons {
+		fmt.Fprintf(&text, "\n\n%s\n\n%s", reason.Reason, indent(reason.Add))
+	}
+	return errors.New(strings.TrimRight(text.String(), "\n"))
+}
+
+func indent(lines string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(lines, "\n"), "\n", "\n    ")
+}

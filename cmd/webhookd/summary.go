@@ -1,0 +1,41 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/fluxmq/webhookd/actors"
+)
+
+// summarize logs what became of every event, for the mailbox and each endpoint.
+func (s *service) summarize() {
+	stats := s.router.Stats()
+	s.log.Info("summary of the mailbox",
+		"offered", stats.Mailbox.Accepted,
+		"routed", stats.Mailbox.Of(actors.Routed),
+		"unwanted", stats.Mailbox.Of(actors.Unwanted),
+		fates(stats.Mailbox, actors.KindDropped),
+	)
+	for _, endpoint := range stats.Endpoints {
+		s.log.Info("summary of an endpoint",
+			"endpoint", endpoint.Name,
+			"accepted", endpoint.Accepted,
+			"delivered", endpoint.Of(actors.Delivered),
+			fates(endpoint.Ledger, actors.KindDropped),
+			fates(endpoint.Ledger, actors.KindDeadLettered),
+			"lost", endpoint.Lost,
+		)
+	}
+	if lost := stats.Lost(); lost > 0 {
+		s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
+			"advice", "set dead_letters.dir, or give shutdown_timeout more time")
+	}
+}
+
+// fates is how many events had a fate of this kind, and how many for each reason.
+func fates(ledger actors.Ledger, kind string) slog.Attr {
+	attrs := []slog.Attr{slog.Uint64("total", ledger.Total(kind))}
+	for reason, events := range ledger.ByReason(kind) {
+		attrs = append(attrs, slog.Uint64(reason, events))
+	}
+	return slog.GroupAttrs(kind, attrs...)
+}

@@ -1,0 +1,157 @@
+// Package mqttbroker is the source of events that is an MQTT broker itself: Hook observes any mochi broker, and Broker is
+// a whole one, for MQTT 3.1, 3.1.1 and 5.0 over TCP and WebSocket, with a Hook in it.
+package mqttbroker
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/fluxmq/webhookd/config"
+)
+
+// What one broker, and one client of it, may take up.
+const (
+	maxClients           = 10_000
+	maxConnections       = maxClients + 1_000 // on each listener, those included that have not logged in yet
+	maxPacketBytes       = 1 << 20
+	maxWritesPending     = 1_024
+	maxInflight          = 1_024 // messages with QoS 1 or 2, an offline session's included
+	maxSessionExpiry     = 24 * time.Hour
+	systemTopicsInterval = 10 * time.Second
+)
+
+// Broker is an embedded MQTT broker. It keeps sessions for 24 hours at most, and everything in memory only; a packet may
+// have 1 MiB. A will that its client may not publish is discarded at the login, as authz.publish_denied.
+type Broker struct {
+	config      config.MQTTBroker
+	server      *mqtt.Server
+	hook        *Hook
+	log         *slog.Logger
+	tcp         net.Listener
+	webSocket   net.Listener // nil: off
+	http        *http.Server // serves webSocket
+	connections connectionSet
+	accepting   sync.WaitGroup
+	closeOnce   sync.Once
+	closeErr    error
+}
+
+// New makes a broker whose events go to the notifier, and opens nothing. brokerID names the broker in
+// client.session_takeover. It fails where the users or the access rules can't be meant: a user without a name or
+// a password, a user twice, an invalid topic filter, a rule for somebody who is no user.
+func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Logger) (*Broker, error) {
+	accounts, err := newAccounts(cfg.Users)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := newAccessRules(cfg.ACL, accounts)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		config:      cfg,
+		log:         log,
+		hook:        NewHook(notifier, brokerID, log),
+		connections: connectionSet{open: map[net.Conn]struct{}{}},
+	}
+	b.server = mqtt.New(&mqtt.Options{
+		Capabilities:           capabilities(),
+		Logger:                 slog.New(errorsOnly{log.Handler()}),
+		SysTopicResendInterval: int64(systemTopicsInterval / time.Second),
+	})
+	// The access hook is first, so that its end of an expired session's subscriptions is what the other one sees.
+	for _, hook := range []mqtt.Hook{&access{server: b.server, hook: b.hook, accounts: accounts, rules: rules}, b.hook} {
+		if err := b.server.AddHook(hook, nil); err != nil {
+			return nil, fmt.Errorf("add a hook to the MQTT broker: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// Start listens, and returns when clients can connect. A broker starts once.
+func (b *Broker) Start() error {
+	if err := b.listen(); err != nil {
+		return err
+	}
+	if err := b.server.Serve(); err != nil {
+		return fmt.Errorf("start the MQTT broker: %w", err)
+	}
+	b.log.Info("MQTT broker is open", "address", b.Addr().String())
+	b.accepting.Go(b.acceptTCP)
+	if b.webSocket != nil {
+		b.log.Info("MQTT broker is open to WebSocket", "address", b.WebSocketAddr().String())
+		b.accepting.Go(b.acceptWebSocket)
+	}
+	return nil
+}
+
+// Addr is where the started broker listens for MQTT over TCP.
+func (b *Broker) Addr() net.Addr { return b.tcp.Addr() }
+
+// WebSocketAddr is where the started broker listens for MQTT over WebSocket; nil where that is off.
+func (b *Broker) WebSocketAddr() net.Addr {
+	if b.webSocket == nil {
+		return nil
+	}
+	return b.webSocket.Addr()
+}
+
+// Close disconnects the clients (MQTT 5.0 reason code 0x8B) and stops the broker. When it returns, the events of their
+// disconnections have been handed over. A client that does not read delays it by two seconds at most.
+func (b *Broker) Close() error {
+	b.closeOnce.Do(func() {
+		b.stopAccepting()
+		b.disconnectClients()
+		b.connections.wait()
+		if err := b.server.Close(); err != nil {
+			b.closeErr = fmt.Errorf("close the MQTT broker: %w", err)
+		}
+	})
+	return b.closeErr
+}
+
+func (b *Broker) disconnectClients() {
+	overdue := time.AfterFunc(disconnectGrace, b.connections.close)
+	defer overdue.Stop()
+	for _, client := range b.server.Clients.GetAll() {
+		// Its error is the reason code itself, or that the connection is gone already.
+		_ = b.server.DisconnectClient(client, packets.ErrServerShuttingDown)
+	}
+	b.connections.close()
+}
+
+func capabilities() *mqtt.Capabilities {
+	c := mqtt.NewDefaultServerCapabilities()
+	c.MaximumClients = maxClients
+	c.MaximumPacketSize = maxPacketBytes
+	c.MaximumClientWritesPending = maxWritesPending
+	c.MaximumInflight = maxInflight
+	c.MaximumSessionExpiryInterval = uint32(maxSessionExpiry / time.Second)
+	c.MaximumMessageExpiryInterval = 0 // a retained message stays until it is cleared or its own expiry comes
+	c.TopicAliasMaximum = 0            // mochi would check access by the alias's empty topic name
+	return c
+}
+
+func (b *Broker) listen() error {
+	var err error
+	if b.tcp, err = listenLimited(cmp.Or(b.config.Listen, config.DefaultMQTTListen)); err != nil {
+		return fmt.Errorf("listen for MQTT: %w", err)
+	}
+	if b.config.WebSocketListen == "" {
+		return nil
+	}
+	if b.webSocket, err = listenLimited(b.config.WebSocketListen); err != nil {
+		_ = b.tcp.Close()
+		return fmt.Errorf("listen for MQTT over WebSocket: %w", err)
+	}
+	b.http = b.newHTTPServer()
+	return nil
+}

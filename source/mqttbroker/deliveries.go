@@ -1,0 +1,94 @@
+package mqttbroker
+
+import (
+	"sync"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// deliveries knows what was sent to each session: enough to tell a first delivery from a repetition, which mochi marks
+// alike (with DUP) when a client comes back, and to find the topic behind an alias.
+type deliveries struct {
+	mu       sync.Mutex
+	sessions map[string]*session // by client id
+}
+
+type session struct {
+	unsent  map[uint16]struct{} // packet ids of messages that were not sent yet; at most 65,535
+	aliases map[uint16]string   // topics of the connection; at most as many as the client allows
+}
+
+// begin starts a connection of the client id, with a new session where that is clean.
+func (d *deliveries) begin(clientID string, clean bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, resumed := d.sessions[clientID]
+	if clean || !resumed {
+		d.sessions[clientID] = &session{}
+		return
+	}
+	s.aliases = nil // MQTT 5.0 §3.3.2.3.4: an alias ends with its connection
+}
+
+// queued takes note of a message with QoS 1 or 2 that is to be sent.
+func (d *deliveries) queued(clientID string, packetID uint16) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.sessions[clientID]
+	if !ok { // of a client that mochi loaded from a store
+		s = &session{}
+		d.sessions[clientID] = s
+	}
+	if s.unsent == nil {
+		s.unsent = map[uint16]struct{}{}
+	}
+	s.unsent[packetID] = struct{}{}
+}
+
+// sent takes note of a message that was sent, and returns its topic ("" if that can't be known) and whether it was
+// sent for the first time.
+func (d *deliveries) sent(clientID string, pk *packets.Packet) (topic string, first bool) {
+	if pk.FixedHeader.Qos == 0 && pk.Properties.TopicAlias == 0 {
+		return pk.TopicName, true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.sessions[clientID]
+	if !ok {
+		return pk.TopicName, !pk.FixedHeader.Dup
+	}
+	_, unsent := s.unsent[pk.PacketID]
+	delete(s.unsent, pk.PacketID)
+	return s.resolve(pk), unsent || !pk.FixedHeader.Dup
+}
+
+// dropped takes note that a message is not sent any more.
+func (d *deliveries) dropped(clientID string, packetID uint16) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s, ok := d.sessions[clientID]; ok {
+		delete(s.unsent, packetID)
+	}
+}
+
+// forget ends the session.
+func (d *deliveries) forget(clientID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.sessions, clientID)
+}
+
+// resolve finds the topic of a message; an alias that comes with a topic stands for it from then on.
+func (s *session) resolve(pk *packets.Packet) string {
+	alias := pk.Properties.TopicAlias
+	if pk.TopicName == "" {
+		return s.aliases[alias]
+	}
+	if alias != 0 {
+		if s.aliases == nil {
+			s.aliases = map[uint16]string{}
+		}
+		s.aliases[alias] = pk.TopicName
+	}
+	return pk.TopicName
+}

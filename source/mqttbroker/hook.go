@@ -1,0 +1,153 @@
+package mqttbroker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// Notifier takes the events of a Hook. The router's handle is one.
+type Notifier interface {
+	// Notify takes over an event, which the Hook does not touch again. It never blocks.
+	Notify(ctx context.Context, event messages.Event) error
+	// Wants tells whether anybody wants events of this type and routing topic; the topic is "" where the type has none.
+	Wants(t messages.Type, topic string) bool
+}
+
+// Hook tells a Notifier what happens in a mochi broker. Any broker can add it, before it serves:
+//
+//	server.AddHook(mqttbroker.NewHook(notifier, "node-1", log), nil)
+//
+// It only observes: it grants, refuses and changes nothing, and it sees the verdicts of the other hooks in whatever
+// order they were added. What a reader of the events should know:
+//
+//   - The broker's own messages below $SYS are no events. A message of the inline client is no message.published; that
+//     it is delivered or retained is told.
+//   - A will is published by its client, when the broker sends it.
+//   - A message is delivered when it is written to a subscriber for the first time. One that waited for a client to come
+//     back may be told before that client's client.connected, because mochi sends it first. One that a store kept
+//     over a restart counts as delivered before.
+//   - A retained message that expires is cleared. Clearing a topic that has none is no event.
+//   - A session that ends, by its client, by a clean start or by its expiry, removes its subscriptions.
+//   - A connection that the broker ends, at its own shutdown too, has the reason error, unless another one took its
+//     client id over.
+//   - auth.failure is told of every CONNACK that refuses, with what it says; a hook that refuses in OnConnect and has no
+//     CONNACK sent leaves nothing to tell. auth.success is told of every login that was let in, an anonymous one too.
+//   - A filter that the broker refuses for another cause than access is authz.subscribe_denied too; its reason tells.
+//   - Where one hook refuses a publish, a later one allows it, and a hook before this one rejects it in OnPublish after
+//     all, that is told as authz.publish_denied.
+type Hook struct {
+	mqtt.HookBase
+
+	notifier    Notifier
+	nodeID      string
+	log         *slog.Logger
+	logOnce     sync.Once
+	connections sync.Map // *mqtt.Client → *connection, from client.connected to client.disconnected
+	deliveries  deliveries
+}
+
+// NewHook makes a Hook for one broker. nodeID names the broker in client.session_takeover. An error of the notifier
+// that is none of messages' is logged the first time; those the notifier itself accounts for.
+func NewHook(notifier Notifier, nodeID string, log *slog.Logger) *Hook {
+	return &Hook{
+		notifier:   notifier,
+		nodeID:     nodeID,
+		log:        log,
+		deliveries: deliveries{sessions: map[string]*session{}},
+	}
+}
+
+// ID names the hook in mochi's log.
+func (h *Hook) ID() string { return "webhookd" }
+
+var provided = []byte{
+	mqtt.OnACLCheck,
+	mqtt.OnSessionEstablish,
+	mqtt.OnSessionEstablished,
+	mqtt.OnDisconnect,
+	mqtt.OnClientExpired,
+	mqtt.OnPacketEncode,
+	mqtt.OnPacketSent,
+	mqtt.OnPacketProcessed,
+	mqtt.OnPublish,
+	mqtt.OnPublished,
+	mqtt.OnWillSent,
+	mqtt.OnRetainMessage,
+	mqtt.OnRetainedExpired,
+	mqtt.OnQosPublish,
+	mqtt.OnQosComplete,
+	mqtt.OnQosDropped,
+	mqtt.OnSubscribed,
+	mqtt.OnUnsubscribed,
+}
+
+// Provides tells mochi which callbacks the hook has.
+func (h *Hook) Provides(callback byte) bool {
+	return slices.Contains(provided, callback)
+}
+
+// OnPacketEncode learns that a client is told that another connection takes its client id over. It changes nothing. The
+// client may close the connection before mochi does, so mochi's cause for the end alone would not tell.
+func (h *Hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	if pk.FixedHeader.Type == packets.Disconnect && pk.ReasonCode == packets.ErrSessionTakenOver.Code {
+		if conn := h.connection(cl); conn != nil {
+			conn.takenOver.Store(true)
+		}
+	}
+	return pk
+}
+
+// OnPacketSent sees the answer to a login, and each message to a subscriber.
+func (h *Hook) OnPacketSent(cl *mqtt.Client, pk packets.Packet, _ []byte) {
+	switch pk.FixedHeader.Type {
+	case packets.Connack:
+		if pk.ReasonCode != packets.CodeSuccess.Code {
+			h.notify(&messages.AuthFailure{ClientID: cl.ID, Reason: connackReason(&pk), RemoteAddr: cl.Net.Remote})
+		}
+	case packets.Publish:
+		h.delivered(cl, &pk)
+	}
+}
+
+// OnPacketProcessed sees what became of a client's packet.
+func (h *Hook) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
+	switch pk.FixedHeader.Type {
+	case packets.Publish:
+		h.publishProcessed(cl, &pk)
+	case packets.Disconnect:
+		if conn := h.connection(cl); conn != nil && pk.ReasonCode >= packets.ErrUnspecifiedError.Code {
+			conn.failed.Store(true)
+		}
+	}
+}
+
+// notify hands an event over if anybody wants it.
+func (h *Hook) notify(event messages.Event) {
+	if h.notifier.Wants(event.EventType(), event.RoutingTopic()) {
+		h.handOver(event)
+	}
+}
+
+func (h *Hook) handOver(event messages.Event) {
+	err := h.notifier.Notify(context.Background(), event)
+	if err == nil || errors.Is(err, messages.ErrQueueFull) || errors.Is(err, messages.ErrTooLarge) || errors.Is(err, messages.ErrClosed) {
+		return
+	}
+	h.logOnce.Do(func() {
+		h.log.Error("an event was not taken; further ones are not logged", "event_type", event.EventType().String(), "error", err)
+	})
+}
+
+// ofBroker tells whether the topic belongs to the broker itself (MQTT 5.0 §4.7.2).
+func ofBroker(topic string) bool {
+	return strings.HasPrefix(topic, mqtt.SysPrefix+"/")
+}
