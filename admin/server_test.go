@@ -1,16 +1,10 @@
 package admin
 
 import (
-	"bufio"
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -73,8 +67,6 @@ func TestNewRefusesWhatCanNotServe(t *testing.T) {
 	r := newRig(t)
 	for name, c := range map[string]struct{ listen, version, problem string }{
 		"no address":      {"", version, `listen address "": missing port in address`},
-		"no port":         {"127.0.0.1", version, "missing port in address"},
-		"impossible port": {"127.0.0.1:70000", version, "invalid port"},
 		"garbled version": {"127.0.0.1:9090", "\xff", "register the metrics:"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,102 +76,6 @@ func TestNewRefusesWhatCanNotServe(t *testing.T) {
 	}
 }
 
-func TestStartSaysThatTheAddressIsTaken(t *testing.T) {
-	r := newRig(t)
-	second, err := New(config.Admin{Listen: r.Addr().String()}, r.router, version, discardLog)
-	require.NoError(t, err)
-	require.ErrorContains(t, second.Start(), "open the admin side: listen tcp "+r.Addr().String())
-}
-
-func TestServerThatWasNeverStartedCloses(t *testing.T) {
-	r := newRig(t)
-	require.NoError(t, newServer(t, r.router).Close(t.Context()))
-}
-
-func TestCloseCutsWhatLastsLongerThanItsContext(t *testing.T) {
-	r := newRig(t)
-	unfinished := dial(t, r.Server)
-	_, err := io.WriteString(unfinished, "GET /healthz HTTP/1.1\r\n")
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, askHealth(t, dial(t, r.Server)), "connections are accepted in their order")
-
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, r.Close(ctx), context.DeadlineExceeded)
-	requireClosed(t, unfinished)
-}
-
-func TestRequestWithEndlessHeadersIsRefused(t *testing.T) {
-	r := newRig(t)
-	connection := dial(t, r.Server)
-	// net/http reads 4 KiB more than it is told.
-	_, _ = fmt.Fprintf(connection, "GET /healthz HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", maxHeaderBytes+4096))
-	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, response.StatusCode)
-}
-
-func TestSilentConnectionIsClosed(t *testing.T) {
-	r := newRig(t)
-	server := newServer(t, r.router)
-	server.http.ReadHeaderTimeout = 10 * time.Millisecond
-	require.NoError(t, server.Start())
-	defer func() { require.NoError(t, server.Close(t.Context())) }()
-	connection := dial(t, server)
-	_, err := io.WriteString(connection, "GET /healthz HTTP/1.1\r\nHost: x\r\n")
-	require.NoError(t, err)
-	requireClosed(t, connection)
-}
-
-func TestConnectionsAtOneTimeAreBounded(t *testing.T) {
-	r := newRig(t)
-	var connections []net.Conn
-	for range maxConnections {
-		connection := dial(t, r.Server)
-		connections = append(connections, connection)
-		require.Equal(t, http.StatusOK, askHealth(t, connection))
-	}
-	waiting := dial(t, r.Server)
-	answered := make(chan int, 1)
-	go func() { answered <- askHealth(t, waiting) }()
-	select {
-	case <-answered:
-		t.Fatal("there is one connection too many")
-	case <-time.After(50 * time.Millisecond):
-	}
-	require.NoError(t, connections[0].Close())
-	require.Equal(t, http.StatusOK, <-answered)
-}
-
 // dial opens a connection that ends with the test.
-func dial(t *testing.T, server *Server) net.Conn {
-	t.Helper()
-	connection, err := net.Dial("tcp", server.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
-	t.Cleanup(func() { _ = connection.Close() })
-	return connection
-}
 
 // askHealth returns the status, or 0 when no answer came.
-func askHealth(t *testing.T, connection net.Conn) int {
-	t.Helper()
-	_, err := io.WriteString(connection, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-	if err != nil {
-		return 0
-	}
-	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	if err != nil {
-		return 0
-	}
-	_ = response.Body.Close()
-	return response.StatusCode
-}
-
-func requireClosed(t *testing.T, connection net.Conn) {
-	t.Helper()
-	_, err := io.Copy(io.Discard, connection)
-	var timeout net.Error
-	require.False(t, err != nil && errors.As(err, &timeout) && timeout.Timeout(), "the connection is still open")
-}

@@ -14,6 +14,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/internal/httpserver"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -263,7 +265,13 @@ func TestBodyIsTakenUpToItsLimit(t *testing.T) {
 }
 
 func TestSlowSenderIsToldWhenItsTimeIsOver(t *testing.T) {
-	s := start(t, &recorder{}, func(s *Server) { s.http.ReadTimeout = 50 * time.Millisecond })
+	s := start(t, &recorder{}, func(s *Server) {
+		settings := settings(config.Ingest{Listen: "127.0.0.1:0"})
+		settings.ReadTimeout = 50 * time.Millisecond
+		var err error
+		s.Server, err = httpserver.New(settings, s, s.log)
+		require.NoError(t, err)
+	})
 	connection, err := net.Dial("tcp", s.Addr().String())
 	require.NoError(t, err)
 	defer connection.Close()

@@ -162,12 +162,10 @@ func TestNewRefusesWhatCanNotServe(t *testing.T) {
 		queueSize int
 		problem   string
 	}{
-		"no address":      {func(c *config.Ingest) { c.Listen = "" }, 100, `listen address "": missing port in address`},
-		"no port":         {func(c *config.Ingest) { c.Listen = "127.0.0.1" }, 100, `missing port in address`},
-		"impossible port": {func(c *config.Ingest) { c.Listen = "127.0.0.1:70000" }, 100, `invalid port`},
-		"no body":         {func(c *config.Ingest) { c.MaxBodyBytes = 0 }, 100, "a body of up to 0 bytes: not 1 to 1073741824"},
-		"endless body":    {func(c *config.Ingest) { c.MaxBodyBytes = 1<<30 + 1 }, 100, "a body of up to 1073741825 bytes"},
-		"no queue":        {func(*config.Ingest) {}, 0, "a queue of 0 events takes none"},
+		"no address":   {func(c *config.Ingest) { c.Listen = "" }, 100, `listen address "": missing port in address`},
+		"no body":      {func(c *config.Ingest) { c.MaxBodyBytes = 0 }, 100, "a body of up to 0 bytes: not 1 to 1073741824"},
+		"endless body": {func(c *config.Ingest) { c.MaxBodyBytes = 1<<30 + 1 }, 100, "a body of up to 1073741825 bytes"},
+		"no queue":     {func(*config.Ingest) {}, 0, "a queue of 0 events takes none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := good
@@ -178,19 +176,6 @@ func TestNewRefusesWhatCanNotServe(t *testing.T) {
 	}
 	_, err := New(good, 100, &recorder{}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-}
-
-func TestStartSaysThatTheAddressIsTaken(t *testing.T) {
-	s := start(t, &recorder{})
-	second, err := New(config.Ingest{Listen: s.Addr().String(), MaxBodyBytes: 1}, 1, &recorder{}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	require.ErrorContains(t, second.Start(), "open the ingest: listen tcp "+s.Addr().String())
-}
-
-func TestServerThatWasNeverStartedCloses(t *testing.T) {
-	s, err := New(config.Ingest{Listen: "127.0.0.1:0", MaxBodyBytes: 1}, 1, &recorder{}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	require.NoError(t, s.Close(t.Context()))
 }
 
 func TestCloseWaitsForTheRequestUnderWay(t *testing.T) {
@@ -213,28 +198,4 @@ func TestCloseWaitsForTheRequestUnderWay(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, (<-answered).status)
 	require.NoError(t, <-closed)
 	require.Equal(t, [][]string{{sent("e-1")}}, router.calls())
-}
-
-func TestCloseCutsWhatLastsLongerThanItsContext(t *testing.T) {
-	s := start(t, &recorder{})
-	body, writer := io.Pipe()
-	failed := make(chan error, 1)
-	request := s.request(t, body)
-	go func() {
-		response, err := s.client.Do(request)
-		if err == nil {
-			err = response.Body.Close()
-		}
-		failed <- err
-	}()
-	_, err := io.WriteString(writer, "[")
-	require.NoError(t, err)
-	s.requireBodiesUnderWay(t, 1)
-
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, s.Close(ctx), context.DeadlineExceeded)
-	require.NoError(t, writer.Close())
-	require.Error(t, <-failed)
-	require.Empty(t, s.router.calls())
 }

@@ -1,0 +1,104 @@
+// Package httpserver is the life of an HTTP server that others reach from outside: prepared, started, bounded, closed.
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	maxHeaderBytes    = 16 << 10
+)
+
+// Settings are what differs from server to server.
+type Settings struct {
+	Name           string // as the log calls it: "ingest"
+	Listen         string
+	ReadTimeout    time.Duration // of a request, its body included
+	WriteTimeout   time.Duration // counted like ReadTimeout
+	IdleTimeout    time.Duration // between two requests of a connection
+	MaxConnections int           // more wait in the kernel until one closes
+}
+
+// Server is an HTTP server. Only Addr may be called while another of its methods runs.
+type Server struct {
+	settings Settings
+	log      *slog.Logger
+	http     *http.Server
+	listener net.Listener
+	serving  sync.WaitGroup
+}
+
+// New prepares a server, and opens nothing. It fails for an address that is none.
+func New(settings Settings, handler http.Handler, log *slog.Logger) (*Server, error) {
+	if err := checkAddress(settings.Listen); err != nil {
+		return nil, fmt.Errorf("listen address %q: %w", settings.Listen, err)
+	}
+	return &Server{
+		settings: settings,
+		log:      log,
+		http: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: readHeaderTimeout,
+			ReadTimeout:       settings.ReadTimeout,
+			WriteTimeout:      settings.WriteTimeout,
+			IdleTimeout:       settings.IdleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		},
+	}, nil
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err
+}
+
+// Start listens and takes requests until Close.
+func (s *Server) Start() error {
+	listener, err := net.Listen("tcp", s.settings.Listen)
+	if err != nil {
+		return fmt.Errorf("open the %s: %w", s.settings.Name, err)
+	}
+	s.listener = listener
+	s.log.Info(s.settings.Name+" is open", "address", listener.Addr().String())
+	s.serving.Go(func() {
+		err := s.http.Serve(netutil.LimitListener(listener, s.settings.MaxConnections))
+		if !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error(s.settings.Name+" takes no more requests", "error", err)
+		}
+	})
+	return nil
+}
+
+// Addr is where a started server listens; nil before Start.
+func (s *Server) Addr() net.Addr {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Addr()
+}
+
+// Close stops taking requests and waits for those under way. When ctx ends first, it cuts their connections and returns
+// ctx's error.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("wait for the requests under way: %w", err), s.http.Close())
+	}
+	s.serving.Wait()
+	return err
+}

@@ -1,0 +1,147 @@
+package httpserver
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	patience       = 20 * time.Second
+	maxConnections = 20
+)
+
+// prepare makes a server that answers every request with 200.
+func prepare(t *testing.T, address string) *Server {
+	t.Helper()
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	settings := Settings{Name: "test door", Listen: address, ReadTimeout: patience, WriteTimeout: patience, MaxConnections: maxConnections}
+	s, err := New(settings, ok, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return s
+}
+
+// start starts a prepared server that closes with the test.
+func start(t *testing.T, s *Server) *Server {
+	t.Helper()
+	require.Nil(t, s.Addr())
+	require.NoError(t, s.Start())
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = s.Close(ctx) // some tests close it themselves
+	})
+	return s
+}
+
+func TestNewRefusesAnAddressThatIsNone(t *testing.T) {
+	for _, address := range []string{"", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:no-such-port"} {
+		_, err := New(Settings{Listen: address}, nil, slog.New(slog.DiscardHandler))
+		require.ErrorContains(t, err, fmt.Sprintf("listen address %q", address))
+	}
+}
+
+func TestStartSaysThatTheAddressIsTaken(t *testing.T) {
+	address := start(t, prepare(t, "127.0.0.1:0")).Addr().String()
+	require.ErrorContains(t, prepare(t, address).Start(), "open the test door: listen tcp "+address)
+}
+
+func TestServerThatWasNeverStartedCloses(t *testing.T) {
+	require.NoError(t, prepare(t, "127.0.0.1:0").Close(t.Context()))
+}
+
+func TestCloseCutsWhatLastsLongerThanItsContext(t *testing.T) {
+	s := start(t, prepare(t, "127.0.0.1:0"))
+	unfinished := dial(t, s)
+	_, err := io.WriteString(unfinished, "GET / HTTP/1.1\r\n")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, ask(t, dial(t, s)), "connections are accepted in their order")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, s.Close(ctx), context.DeadlineExceeded)
+	requireClosed(t, unfinished)
+}
+
+func TestRequestWithEndlessHeadersIsRefused(t *testing.T) {
+	s := start(t, prepare(t, "127.0.0.1:0"))
+	connection := dial(t, s)
+	// net/http reads 4 KiB more than it is told.
+	_, _ = fmt.Fprintf(connection, "GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", maxHeaderBytes+4096))
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, response.StatusCode)
+}
+
+func TestSilentConnectionIsClosed(t *testing.T) {
+	s := prepare(t, "127.0.0.1:0")
+	s.http.ReadHeaderTimeout = 10 * time.Millisecond
+	connection := dial(t, start(t, s))
+	_, err := io.WriteString(connection, "GET / HTTP/1.1\r\nHost: x\r\n")
+	require.NoError(t, err)
+	requireClosed(t, connection)
+}
+
+func TestConnectionsAtOneTimeAreBounded(t *testing.T) {
+	s := start(t, prepare(t, "127.0.0.1:0"))
+	var connections []net.Conn
+	for range maxConnections {
+		connection := dial(t, s)
+		connections = append(connections, connection)
+		require.Equal(t, http.StatusOK, ask(t, connection))
+	}
+	waiting := dial(t, s)
+	answered := make(chan int, 1)
+	go func() { answered <- ask(t, waiting) }()
+	select {
+	case <-answered:
+		t.Fatal("there is one connection too many")
+	case <-time.After(50 * time.Millisecond):
+	}
+	require.NoError(t, connections[0].Close())
+	require.Equal(t, http.StatusOK, <-answered)
+}
+
+func dial(t *testing.T, s *Server) net.Conn {
+	t.Helper()
+	connection, err := net.Dial("tcp", s.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, connection.SetDeadline(time.Now().Add(patience)))
+	t.Cleanup(func() { _ = connection.Close() })
+	return connection
+}
+
+func ask(t *testing.T, connection net.Conn) int {
+	t.Helper()
+	_, err := io.WriteString(connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if err != nil {
+		return 0
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+func requireClosed(t *testing.T, connection net.Conn) {
+	t.Helper()
+	_, err := io.Copy(io.Discard, connection)
+	var timeout net.Error
+	require.False(t, err != nil && errors.As(err, &timeout) && timeout.Timeout(), "the connection is still open")
+}
