@@ -57,6 +57,17 @@ func (f Fate) Kind() string { return fates[f].kind }
 // Reason is why an event was dropped or dead-lettered; "" for the other kinds.
 func (f Fate) Reason() string { return fates[f].reason }
 
+// Reasons lists every reason that a fate of this kind, KindDropped or KindDeadLettered, can have.
+func Reasons(kind string) []string {
+	var reasons []string
+	for _, fate := range fates {
+		if fate.kind == kind {
+			reasons = append(reasons, fate.reason)
+		}
+	}
+	return reasons
+}
+
 // Ledger is the account of one queue, read at one moment: Accepted is the sum of all fates and of what is held.
 type Ledger struct {
 	Accepted uint64
