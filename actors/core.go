@@ -117,10 +117,8 @@ func (c *core) pause(until time.Time) {
 // panicked takes the end of an attempt, or of the handling of a delivery, that panicked. It is false when the event had
 // its fate before.
 func (c *core) panicked(d *Delivery) bool {
-	if _, out := c.inFlight[d]; out {
-		delete(c.inFlight, d)
-		c.breaker.ignore(d.generation)
-	}
+	delete(c.inFlight, d)
+	c.breaker.ignore(d.generation)
 	return c.backlog.Settle(d, DeadPanic)
 }
 

@@ -47,11 +47,11 @@ func TestEndpointScenarios(t *testing.T) {
 
 type scenario struct {
 	*core
-	now    time.Time
-	began  time.Time
-	out    map[string]*Delivery
-	shown  BreakerState
-	lines  []string
+	now   time.Time
+	began time.Time
+	out   map[string]*Delivery
+	shown BreakerState
+	lines []string
 }
 
 func newScenario(t *testing.T, args []datadriven.CmdArg) *scenario {

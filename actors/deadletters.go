@@ -104,23 +104,35 @@ func (l *DeadLetters) Close() error {
 type bury struct {
 	letter   *messages.DeadLetter
 	stopping bool // memory won't keep it: the program ends
+
+	tried, kept bool // guarded by DeadLetters.mu
 }
 
 type buried struct {
-	event *messages.Envelope
-	lost  bool
+	bury *bury
+	lost bool
 }
 
 func (l *DeadLetters) receive(ctx actor.Context) {
 	if message, ok := ctx.Message().(*bury); ok {
-		ctx.Respond(&buried{event: message.letter.Event, lost: !l.keep(message.letter, message.stopping)})
+		ctx.Respond(&buried{bury: message, lost: !l.keep(message)})
 	}
 }
 
-// keep tells whether the letter is kept where it is safe: in the file, or without one in memory unless the program ends.
-func (l *DeadLetters) keep(letter *messages.DeadLetter, stopping bool) bool {
+// keep tells whether the letter is kept where it is safe. It is stored once: a stopped endpoint asks again for those of
+// which it does not know whether the dead-letter actor came to them.
+func (l *DeadLetters) keep(b *bury) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !b.tried {
+		b.tried, b.kept = true, l.store(b.letter, b.stopping)
+	}
+	return b.kept
+}
+
+// store puts the letter into memory and into the file; it is safe in the file, or without one in memory unless the
+// program ends.
+func (l *DeadLetters) store(letter *messages.DeadLetter, stopping bool) bool {
 	l.remember(letter)
 	if l.file == nil {
 		return !stopping

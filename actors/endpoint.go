@@ -41,7 +41,8 @@ type Endpoint struct {
 	core    *core
 
 	deadLetters *DeadLetters
-	requests    context.Context // of all attempts; cancelled at the drain's cutoff
+	burying     map[*bury]struct{} // not yet answered with buried
+	requests    context.Context    // of all attempts; cancelled at the drain's cutoff
 	cancel      context.CancelFunc
 	attempts    sync.WaitGroup
 	timer       wakeTimer
@@ -63,6 +64,7 @@ func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint
 		backlog:  backlog,
 		mailbox:  NewMailbox(backlog, admitEnvelope),
 		core:     newCore(cfg, backlog, rand.Float64),
+		burying:  map[*bury]struct{}{},
 		requests: requests,
 		cancel:   cancel,
 	}
@@ -119,7 +121,7 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 			return
 		}
 	case *buried:
-		a.backlog.Leave(message.event, message.lost)
+		a.leave(message)
 	case *Drain:
 		a.core.drain(message.Cutoff)
 	case *Dropped:
@@ -212,7 +214,14 @@ func (a *endpointActor) settle(ctx actor.Context, d *Delivery, outcome httpclien
 }
 
 func (a *endpointActor) bury(ctx actor.Context, d *Delivery, fate Fate) {
-	ctx.Request(a.deadLetters.pid, &bury{letter: a.letter(d, fate), stopping: a.core.draining})
+	b := &bury{letter: a.letter(d, fate), stopping: a.core.draining}
+	a.burying[b] = struct{}{}
+	ctx.Request(a.deadLetters.pid, b)
+}
+
+func (a *endpointActor) leave(message *buried) {
+	delete(a.burying, message.bury)
+	a.backlog.Leave(message.bury.letter.Event, message.lost)
 }
 
 func (a *endpointActor) buryPanicked(ctx actor.Context, d *Delivery) {
@@ -247,25 +256,29 @@ func (a *endpointActor) quarantine(ctx actor.Context) {
 	panic(reason)
 }
 
-// halt accounts for what is left when the actor is stopped without a drain, or before its end.
+// halt accounts for what is left when the actor is stopped without a drain, or before its end. It keeps dead letters
+// itself, because the dead-letter actor is being stopped as well.
 func (a *endpointActor) halt() {
 	a.timer.stop()
 	a.cancel()
 	a.attempts.Wait()
 	a.backlog.Seal()
+	for b := range a.burying {
+		a.buryAtOnce(b)
+	}
 	for d := range a.core.inFlight {
 		a.backlog.Settle(d, DeadUnknownOutcome)
-		a.buryAtOnce(d, DeadUnknownOutcome)
+		a.buryAtOnce(&bury{letter: a.letter(d, DeadUnknownOutcome), stopping: true})
 	}
 	for _, d := range a.backlog.Abandon(time.Time{}, true) {
-		a.buryAtOnce(d, DeadShutdown)
+		a.buryAtOnce(&bury{letter: a.letter(d, DeadShutdown), stopping: true})
 	}
+	a.drops.LogRest(a.log, a.backlog)
 	a.sender.Close()
 }
 
-// buryAtOnce does without the dead-letter actor, which is being stopped as well.
-func (a *endpointActor) buryAtOnce(d *Delivery, fate Fate) {
-	a.backlog.Leave(d.Event, !a.deadLetters.keep(a.letter(d, fate), true))
+func (a *endpointActor) buryAtOnce(b *bury) {
+	a.backlog.Leave(b.letter.Event, !a.deadLetters.keep(b))
 }
 
 func (a *endpointActor) showBreaker() {

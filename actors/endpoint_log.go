@@ -61,6 +61,11 @@ func (r *DropReport) Log(now time.Time, log *slog.Logger, backlog *Backlog) {
 		return
 	}
 	r.Pending, r.Next = false, now.Add(dropInterval)
+	r.LogRest(log, backlog)
+}
+
+// LogRest reports what was dropped since the last time, however early: the actor stops.
+func (r *DropReport) LogRest(log *slog.Logger, backlog *Backlog) {
 	for reason, events := range backlog.DroppedSince() {
 		log.Warn("events dropped", "reason", reason, "events", events)
 	}

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -22,7 +23,10 @@ func (d *DeadLetter) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(struct {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // as the event was encoded, whose bytes it would change
+	err = encoder.Encode(struct {
 		Endpoint   string          `json:"endpoint"`
 		Event      json.RawMessage `json:"event"`
 		Attempts   int             `json:"attempts"`
@@ -31,4 +35,5 @@ func (d *DeadLetter) MarshalJSON() ([]byte, error) {
 		Reason     string          `json:"reason"`
 		Time       string          `json:"time"`
 	}{d.Endpoint, body, d.Attempts, d.LastStatus, d.LastError, d.Reason, d.Time.UTC().Format(timestampFormat)})
+	return line.Bytes(), err
 }

@@ -149,6 +149,7 @@ func (a *routerActor) stopTaking() {
 	for event := a.backlog.TakeEvent(); event != nil; event = a.backlog.TakeEvent() {
 		a.backlog.SettleEvent(event, actors.DroppedClosed)
 	}
+	a.drops.LogRest(a.log, a.backlog)
 	if a.cancelTimer != nil {
 		a.cancelTimer()
 	}

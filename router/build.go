@@ -43,11 +43,19 @@ func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 	for _, endpoint := range resolved {
 		sender, err := o.senders(endpoint)
 		if err != nil {
+			a.discard()
 			return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
 		}
 		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, sender, o.log))
 	}
 	return a, nil
+}
+
+// discard frees a router that was never spawned.
+func (a *routerActor) discard() {
+	for _, endpoint := range a.endpoints {
+		endpoint.Discard()
+	}
 }
 
 // admit makes an event that is handed over, or sent to the PID, ready for the mailbox: it gets its identity in the
@@ -60,6 +68,9 @@ func (a *routerActor) admit(message any) (envelope *messages.Envelope, isEvent b
 		}
 		envelope = messages.NewEnvelope(message)
 	case *messages.Envelope:
+		if message == nil {
+			return nil, true, errNilEvent
+		}
 		envelope = message
 	default:
 		return nil, false, nil

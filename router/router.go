@@ -71,9 +71,7 @@ func Check(cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	for _, endpoint := range router.endpoints {
-		endpoint.Discard()
-	}
+	router.discard()
 	return nil
 }
 
@@ -103,6 +101,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 		return nil, err
 	}
 	if router.deadLetters, err = actors.OpenDeadLetters(cfg.DeadLetters.Dir, o.log); err != nil {
+		router.discard()
 		return nil, err
 	}
 	handle := &Handle{system: system, router: router, timeout: cfg.Webhook.ShutdownTimeout}
@@ -141,7 +140,7 @@ func (h *Handle) NotifyAll(ctx context.Context, envelopes ...*messages.Envelope)
 		return err
 	}
 	for _, envelope := range envelopes {
-		if err := envelope.Admit(h.router.admission, time.Now()); err != nil {
+		if _, _, err := h.router.admit(envelope); err != nil {
 			return fmt.Errorf("take an event: %w", err)
 		}
 	}

@@ -1,0 +1,295 @@
+package actors
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// eventBytes is the size of the events that newEvent makes.
+const eventBytes = 1000
+
+func newEvent(t testing.TB, id string) *messages.Envelope {
+	return newEventOf(t, id, eventBytes)
+}
+
+// newEventOf makes an admitted event of this size in bytes, at least 400.
+func newEventOf(t testing.TB, id string, size int) *messages.Envelope {
+	t.Helper()
+	admit := func(padding int) *messages.Envelope {
+		event := messages.NewEnvelope(&messages.AuthSuccess{ClientID: strings.Repeat("c", padding)})
+		event.ID = id
+		require.NoError(t, event.Admit(messages.Admission{}, time.Unix(0, 0)))
+		return event
+	}
+	event := admit(size - admit(0).Size())
+	require.Equal(t, size, event.Size())
+	return event
+}
+
+func newEvents(t testing.TB, ids ...string) []*messages.Envelope {
+	t.Helper()
+	var events []*messages.Envelope
+	for _, id := range ids {
+		events = append(events, newEvent(t, id))
+	}
+	return events
+}
+
+// takeAll hands out and settles what waits, and lists the ids.
+func takeAll(b *Backlog) []string {
+	var ids []string
+	for event := b.TakeEvent(); event != nil; event = b.TakeEvent() {
+		ids = append(ids, event.ID)
+		b.SettleEvent(event, Routed)
+	}
+	return ids
+}
+
+// sumOfFates is how many events have a fate.
+func sumOfFates(l Ledger) uint64 {
+	return l.Of(Delivered) + l.Total(KindRouted) + l.Total(KindUnwanted) + l.Total(KindDropped) + l.Total(KindDeadLettered)
+}
+
+func requireBalanced(t testing.TB, l Ledger) {
+	t.Helper()
+	require.Equal(t, l.Accepted, sumOfFates(l)+uint64(l.Held()), "accepted = all fates + held")
+}
+
+func TestFullBacklogGivesWayByItsPolicy(t *testing.T) {
+	batch := func(ids ...string) []string { return ids }
+	for name, test := range map[string]struct {
+		bounds  Bounds
+		offers  [][]string
+		err     error // of the last offer
+		left    []string
+		dropped map[string]uint64
+	}{
+		"oldest drops as many as the batch takes": {
+			Bounds{4, 1 << 20, config.DropOldest}, [][]string{batch("a", "b", "c"), batch("d", "e", "f")}, nil,
+			batch("c", "d", "e", "f"), map[string]uint64{"evicted": 2},
+		},
+		"oldest drops all for a batch as large as the bound": {
+			Bounds{3, 1 << 20, config.DropOldest}, [][]string{batch("a", "b"), batch("c", "d", "e")}, nil,
+			batch("c", "d", "e"), map[string]uint64{"evicted": 2},
+		},
+		"oldest drops nothing for a batch larger than the bound": {
+			Bounds{3, 1 << 20, config.DropOldest}, [][]string{batch("a", "b"), batch("c", "d", "e", "f")}, messages.ErrTooLarge,
+			batch("a", "b"), map[string]uint64{"too_large": 4},
+		},
+		"oldest drops for bytes": {
+			Bounds{100, 3 * eventBytes, config.DropOldest}, [][]string{batch("a", "b", "c"), batch("d")}, nil,
+			batch("b", "c", "d"), map[string]uint64{"evicted": 1},
+		},
+		"newest refuses a batch whole": {
+			Bounds{4, 1 << 20, config.DropNewest}, [][]string{batch("a", "b", "c"), batch("d", "e")}, messages.ErrQueueFull,
+			batch("a", "b", "c"), map[string]uint64{"refused": 2},
+		},
+		"newest takes what fits exactly": {
+			Bounds{4, 4 * eventBytes, config.DropNewest}, [][]string{batch("a", "b"), batch("c", "d")}, nil,
+			batch("a", "b", "c", "d"), map[string]uint64{},
+		},
+		"newest refuses for bytes": {
+			Bounds{100, 4*eventBytes - 1, config.DropNewest}, [][]string{batch("a", "b"), batch("c", "d")}, messages.ErrQueueFull,
+			batch("a", "b"), map[string]uint64{"refused": 2},
+		},
+		"newest says that no waiting helps": {
+			Bounds{100, 2*eventBytes - 1, config.DropNewest}, [][]string{batch("a"), batch("b", "c")}, messages.ErrTooLarge,
+			batch("a"), map[string]uint64{"too_large": 2},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := NewBacklog(test.bounds)
+			var err error
+			for _, ids := range test.offers {
+				require.NoError(t, err)
+				_, err = b.Offer(newEvents(t, ids...)...)
+				requireBalanced(t, b.Ledger())
+			}
+			require.ErrorIs(t, err, test.err)
+			require.Equal(t, test.dropped, b.Ledger().ByReason(KindDropped))
+			require.EqualValues(t, len(test.left)*eventBytes, b.Ledger().Bytes)
+			require.Equal(t, test.left, takeAll(b))
+			require.True(t, b.Empty())
+			require.Zero(t, b.Ledger().Bytes)
+		})
+	}
+}
+
+func TestEventInFlightIsNeverDropped(t *testing.T) {
+	b := NewBacklog(Bounds{3, 3 * eventBytes, config.DropOldest})
+	_, err := b.Offer(newEvents(t, "flying", "retrying", "waiting")...)
+	require.NoError(t, err)
+	flying := b.Take(time.Time{}, false, false)
+	retrying := b.Take(time.Time{}, false, false)
+	b.Retry(retrying, time.Unix(1, 0))
+
+	_, err = b.Offer(newEvents(t, "new1", "new2")...)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, b.Ledger().Of(DroppedEvicted), "the one never sent, and then the retry")
+	require.False(t, b.Settle(retrying, Delivered), "it has its fate")
+	_, err = b.Offer(newEvents(t, "a", "b", "c")...)
+	require.ErrorIs(t, err, messages.ErrQueueFull, "there is room for them only in place of the one in flight")
+	require.Equal(t, 2, b.Ledger().Waiting, "the refused batch drops nothing")
+	require.True(t, b.Settle(flying, Delivered))
+	requireBalanced(t, b.Ledger())
+}
+
+func TestRetriesAreDroppedInTheOrderOfAcceptance(t *testing.T) {
+	b := NewBacklog(Bounds{3, 1 << 20, config.DropOldest})
+	_, err := b.Offer(newEvents(t, "a", "b", "c")...)
+	require.NoError(t, err)
+	var taken []*Delivery
+	for range 3 {
+		taken = append(taken, b.Take(time.Time{}, false, false))
+	}
+	for i, d := range taken { // due in the reverse order
+		b.Retry(d, time.Unix(int64(10-i), 0))
+	}
+	_, err = b.Offer(newEvents(t, "d", "e")...)
+	require.NoError(t, err)
+	require.False(t, b.Settle(taken[0], Delivered))
+	require.False(t, b.Settle(taken[1], Delivered))
+	require.True(t, b.Settle(taken[2], Delivered))
+}
+
+func TestDeadLetterTakesRoomUntilItLeaves(t *testing.T) {
+	b := NewBacklog(Bounds{1, 1 << 20, config.DropOldest})
+	_, err := b.Offer(newEvent(t, "a"))
+	require.NoError(t, err)
+	d := b.Take(time.Time{}, false, false)
+	require.True(t, b.Settle(d, DeadRejected))
+	require.False(t, b.Settle(d, DeadPanic), "each event has one fate")
+	require.Zero(t, b.Ledger().Held())
+	require.False(t, b.Empty())
+
+	_, err = b.Offer(newEvent(t, "b"))
+	require.ErrorIs(t, err, messages.ErrQueueFull)
+	b.Leave(d.Event, true)
+	require.EqualValues(t, 1, b.Ledger().Lost)
+	require.True(t, b.Empty())
+	_, err = b.Offer(newEvent(t, "c"))
+	require.NoError(t, err)
+	requireBalanced(t, b.Ledger())
+}
+
+func TestSealedBacklogRefusesButHandsOut(t *testing.T) {
+	for _, policy := range []config.DropPolicy{config.DropOldest, config.DropNewest} {
+		b := NewBacklog(Bounds{2, 1 << 20, policy})
+		_, err := b.Offer(newEvents(t, "a", "b")...)
+		require.NoError(t, err)
+		b.Seal()
+		_, err = b.Offer(newEvents(t, "c", "d", "e")...)
+		require.ErrorIs(t, err, messages.ErrClosed, "also where it would be too large")
+		require.EqualValues(t, 3, b.Ledger().Of(DroppedClosed))
+		require.Equal(t, []string{"a", "b"}, takeAll(b))
+		requireBalanced(t, b.Ledger())
+	}
+}
+
+func TestAvailableComesOnceAfterTheOwnerFoundNothing(t *testing.T) {
+	b := NewBacklog(Bounds{10, 1 << 20, config.DropOldest})
+	offer := func(id string) bool {
+		signals, err := b.Offer(newEvent(t, id))
+		require.NoError(t, err)
+		return signals.Available
+	}
+	require.False(t, offer("a"), "the owner did not ask yet")
+	require.Equal(t, []string{"a"}, takeAll(b))
+	require.True(t, offer("b"))
+	require.False(t, offer("c"))
+	require.Equal(t, "b", b.TakeEvent().ID)
+	require.False(t, offer("d"), "the owner found one")
+}
+
+func TestDroppedComesOnceUntilTheOwnerAsks(t *testing.T) {
+	b := NewBacklog(Bounds{1, 1 << 20, config.DropNewest})
+	offer := func() bool {
+		signals, _ := b.Offer(newEvent(t, "e"))
+		return signals.Dropped
+	}
+	require.False(t, offer(), "taken")
+	require.True(t, offer())
+	require.False(t, offer())
+	require.False(t, b.Refuse(DroppedInvalid).Dropped)
+	require.Equal(t, map[string]uint64{"refused": 2, "invalid": 1}, b.DroppedSince())
+	require.Empty(t, b.DroppedSince())
+	require.True(t, offer())
+	require.Equal(t, map[string]uint64{"refused": 1}, b.DroppedSince())
+}
+
+func TestProducersInParallelLoseNoCount(t *testing.T) {
+	const producers, batches, batch, queueSize = 8, 2000, 3, 50
+	for policy, fate := range map[config.DropPolicy]Fate{config.DropOldest: DroppedEvicted, config.DropNewest: DroppedRefused} {
+		t.Run(string(policy), func(t *testing.T) {
+			b := NewBacklog(Bounds{queueSize, queueSize * eventBytes, policy})
+			event := newEvent(t, "e")
+			var producing sync.WaitGroup
+			for range producers {
+				producing.Go(func() {
+					for range batches {
+						_, _ = b.Offer(event, event, event)
+					}
+				})
+			}
+			produced := make(chan struct{})
+			go func() {
+				producing.Wait()
+				close(produced)
+			}()
+
+			taken := consumeUntil(t, b, produced)
+			ledger := b.Ledger()
+			require.EqualValues(t, producers*batches*batch, ledger.Accepted)
+			require.EqualValues(t, taken, ledger.Of(Routed))
+			require.Equal(t, ledger.Accepted, taken+ledger.Of(fate))
+			require.True(t, b.Empty())
+			require.Zero(t, ledger.Bytes)
+		})
+	}
+}
+
+// consumeUntil takes and settles until the end is told and nothing is left. All the while it watches account and bounds.
+func consumeUntil(t *testing.T, b *Backlog, end <-chan struct{}) (taken uint64) {
+	for {
+		var ended bool
+		select {
+		case <-end:
+			ended = true
+		default:
+		}
+		event := b.TakeEvent()
+		if event == nil {
+			if ended {
+				return taken
+			}
+			continue
+		}
+		ledger := b.Ledger()
+		requireBalanced(t, ledger)
+		require.LessOrEqual(t, ledger.Held(), b.bounds.Events)
+		require.LessOrEqual(t, ledger.Bytes, b.bounds.Bytes)
+		b.SettleEvent(event, Routed)
+		taken++
+	}
+}
+
+func BenchmarkOfferAndTake(b *testing.B) {
+	for _, policy := range []config.DropPolicy{config.DropOldest, config.DropNewest} {
+		b.Run(string(policy), func(b *testing.B) {
+			backlog := NewBacklog(Bounds{10_000, 64 << 20, policy})
+			event := newEvent(b, "e")
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = backlog.Offer(event)
+				backlog.SettleEvent(backlog.TakeEvent(), Routed)
+			}
+		})
+	}
+}

@@ -1,0 +1,177 @@
+package actors
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient"
+)
+
+// FuzzEndpointHoldsNothingForEver drives a core through a troubled time drawn from the seed, just as its actor would: only
+// when a signal, a result or the wake time says so. When the endpoint is well again, or the drain is over, nothing is
+// held.
+func FuzzEndpointHoldsNothingForEver(f *testing.F) {
+	for seed := range uint64(300) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		d := newDrive(t, rand.New(rand.NewPCG(seed, 0)))
+		for range 300 {
+			d.trouble()
+		}
+		if seed%2 == 0 {
+			d.recover()
+		} else {
+			d.shutDown()
+		}
+		require.Zero(t, d.backlog.Ledger().Held())
+		require.True(t, d.backlog.Empty())
+	})
+}
+
+// drive is a core with a time and the requests that are out.
+type drive struct {
+	*core
+	testing.TB
+	chance *rand.Rand
+	now    time.Time
+	out    []*Delivery
+	sent   uint64 // with one worker: the latest in the order of acceptance
+}
+
+func newDrive(t testing.TB, chance *rand.Rand) *drive {
+	webhook := config.Default().Webhook
+	webhook.Endpoints = []config.Endpoint{{
+		Workers:        1 + chance.IntN(3),
+		Retry:          config.Retry{MaxAttempts: 1 + chance.IntN(4)},
+		CircuitBreaker: config.CircuitBreaker{FailureThreshold: 1 + chance.IntN(3)},
+	}}
+	bounds := Bounds{Events: 3 + chance.IntN(10), Bytes: 1 << 20, Policy: config.DropOldest}
+	if chance.IntN(2) == 0 {
+		bounds.Policy = config.DropNewest
+	}
+	core := newCore(webhook.Resolve()[0], NewBacklog(bounds), chance.Float64)
+	d := &drive{core: core, TB: t, chance: chance, now: breakerBegan}
+	d.advance()
+	return d
+}
+
+func (d *drive) trouble() {
+	switch roll := d.chance.IntN(10); {
+	case roll < 4:
+		if signals, _ := d.backlog.Offer(newEvent(d, "e")); signals.Available {
+			d.advance()
+		}
+	case roll < 8 && len(d.out) > 0:
+		d.end(draw(d.chance, &d.out))
+	default:
+		d.pass(time.Duration(d.chance.IntN(20_000)) * time.Millisecond)
+	}
+	requireBalanced(d, d.backlog.Ledger())
+}
+
+func (d *drive) end(delivery *Delivery) {
+	outcome := []httpclient.Outcome{
+		{Kind: httpclient.Delivered, Sent: true},
+		{Kind: httpclient.Rejected, Sent: true},
+		{Kind: httpclient.Failed, Sent: true},
+		{Kind: httpclient.Away},
+		{Kind: httpclient.Away},
+		{Kind: httpclient.Away, Sent: true},
+		{Kind: httpclient.Away, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
+	}[d.chance.IntN(7)]
+	switch d.chance.IntN(20) {
+	case 0:
+		d.leave(delivery, d.panicked(delivery))
+	case 1:
+		outcome.Err = trap{}
+		require.Panics(d, func() { d.settle(d.now, delivery, outcome) })
+		d.leave(delivery, d.panicked(delivery))
+	default:
+		fate, final := d.settle(d.now, delivery, outcome)
+		d.leave(delivery, final && fate.Kind() == KindDeadLettered)
+		require.LessOrEqual(d, delivery.charged, d.retry.MaxAttempts)
+	}
+	d.advance()
+}
+
+func (d *drive) leave(delivery *Delivery, dead bool) {
+	if dead {
+		d.backlog.Leave(delivery.Event, false)
+	}
+}
+
+// advance does what the actor does after each message.
+func (d *drive) advance() {
+	for _, delivery := range d.abandon(d.now) {
+		d.backlog.Leave(delivery.Event, true)
+	}
+	for delivery := d.next(d.now); delivery != nil; delivery = d.next(d.now) {
+		d.out = append(d.out, delivery)
+		require.LessOrEqual(d, len(d.out), d.workers)
+		require.NotEqual(d, BreakerOpen, d.breaker.state)
+		require.False(d, d.now.Before(d.pausedUntil))
+		require.False(d, d.now.Before(delivery.due))
+		if d.workers == 1 {
+			require.GreaterOrEqual(d, delivery.accepted, d.sent, "in order")
+			d.sent = delivery.accepted
+		}
+		if d.breaker.state == BreakerHalfOpen {
+			require.Nil(d, d.next(d.now), "one probe")
+		}
+	}
+}
+
+// pass lets time pass, to the wake time at the latest.
+func (d *drive) pass(by time.Duration) {
+	wakeAt, ok := d.wake(d.now)
+	if !ok || wakeAt.After(d.now.Add(by)) {
+		d.now = d.now.Add(by)
+		return
+	}
+	require.True(d, wakeAt.After(d.now), "a wake time that has come already would be asked for again and again")
+	d.now = wakeAt
+	d.advance()
+}
+
+// recover lets the endpoint deliver all from now on.
+func (d *drive) recover() {
+	for d.backlog.Ledger().Held() > 0 {
+		if len(d.out) > 0 {
+			_, final := d.settle(d.now, draw(d.chance, &d.out), httpclient.Outcome{Kind: httpclient.Delivered, Sent: true})
+			require.True(d, final)
+			d.advance()
+			continue
+		}
+		_, ok := d.wake(d.now)
+		require.True(d, ok, "nothing is in flight, and nothing would wake the actor")
+		d.pass(time.Hour)
+	}
+}
+
+// shutDown drains an endpoint that is in trouble still.
+func (d *drive) shutDown() {
+	d.drain(d.now.Add(time.Duration(d.chance.IntN(30)) * time.Second))
+	d.advance()
+	for !d.drained() {
+		switch {
+		case d.expired(d.now):
+			require.NotEmpty(d, d.out, "only what is in flight outlives the cutoff")
+			delivery := draw(d.chance, &d.out)
+			canceled := httpclient.Outcome{Kind: httpclient.Failed, Sent: d.chance.IntN(2) == 0, Err: context.Canceled}
+			_, final := d.settle(d.now, delivery, canceled)
+			d.leave(delivery, final)
+			d.advance()
+		case len(d.out) > 0 && d.chance.IntN(2) == 0:
+			d.end(draw(d.chance, &d.out))
+		default:
+			d.pass(time.Minute)
+		}
+	}
+	require.False(d, d.now.After(d.cutoff))
+}
