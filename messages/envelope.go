@@ -3,6 +3,7 @@ package messages
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -46,9 +47,15 @@ type Admission struct {
 	MaxPayloadBytes int    // the largest payload that is kept
 }
 
-// Admit gives the envelope the identity that it lacks and applies the payload rule. It is called once, before the
-// envelope is shared.
+// Admit gives the envelope the identity that it lacks and applies the payload rule, before the envelope is shared. One
+// that was admitted before, a dead letter's for one, stays as it is. It fails for an envelope without an event.
 func (e *Envelope) Admit(a Admission, now time.Time) error {
+	if e.size > 0 {
+		return nil
+	}
+	if e.event == nil {
+		return errors.New("the envelope holds no event")
+	}
 	if e.ID == "" {
 		id, err := uuid.NewRandom()
 		if err != nil {

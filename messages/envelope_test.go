@@ -233,3 +233,19 @@ func body(t *testing.T, envelope *messages.Envelope) string {
 	require.NoError(t, err)
 	return string(body)
 }
+
+func TestAdmittedEnvelopeStaysAsItIs(t *testing.T) {
+	envelope := messages.NewEnvelope(&messages.MessagePublished{ClientID: "c", Topic: "t", Payload: []byte("p")})
+	require.NoError(t, envelope.Admit(messages.Admission{BrokerID: "first", IncludePayload: true, MaxPayloadBytes: 1}, time.Now()))
+	first, err := envelope.Body()
+	require.NoError(t, err)
+	require.NoError(t, envelope.Admit(messages.Admission{BrokerID: "second"}, time.Now()))
+	second, err := envelope.Body()
+	require.NoError(t, err)
+	require.Equal(t, string(first), string(second))
+	require.Equal(t, "first", envelope.BrokerID)
+}
+
+func TestEnvelopeWithoutAnEventIsNotAdmitted(t *testing.T) {
+	require.Error(t, new(messages.Envelope).Admit(messages.Admission{}, time.Now()))
+}
