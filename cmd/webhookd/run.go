@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -27,6 +28,7 @@ func (r *runCommand) Run(c console) error {
 	if err != nil {
 		return usageError{err}
 	}
+	slog.SetDefault(log) // net/http has no other way to say something of a connection
 	for _, note := range notes {
 		log.Info(note)
 	}

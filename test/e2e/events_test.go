@@ -11,6 +11,8 @@ import (
 	mqtt3 "github.com/eclipse/paho.mqtt.golang"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/test/webhookd"
 )
 
 // client is an MQTT client of either version, as far as the tests need one.
@@ -31,7 +33,7 @@ func TestAllTwelveEventsOfRealClients(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			r := newReceiver(t)
-			p := run(t, `
+			p := webhookd.Run(t, `
 broker_id: broker-1
 webhook:
   enabled: true
@@ -44,8 +46,8 @@ sources:
     users: [{username: alice, password: `+password+`}]
     acl: [{username: alice, publish: ['sensors/#'], subscribe: ['sensors/#']}]
 `)
-			tellAllTwelve(t, r, p.mqtt(), protocol, connect)
-			p.signalAndExpect(0)
+			tellAllTwelve(t, r, p.MQTT(), protocol, connect)
+			p.TerminateAndExpect(0)
 			for _, event := range r.taken("") {
 				requireEnvelope(t, event)
 			}
@@ -116,24 +118,24 @@ type client3 struct{ mqtt3.Client }
 
 func connect3(t *testing.T, address, id, password string) (client, error) {
 	options := mqtt3.NewClientOptions().AddBroker("tcp://" + address).SetClientID(id).SetUsername("alice").
-		SetPassword(password).SetAutoReconnect(false).SetProtocolVersion(4).SetConnectTimeout(patience)
+		SetPassword(password).SetAutoReconnect(false).SetProtocolVersion(4).SetConnectTimeout(webhookd.Patience)
 	c := mqtt3.NewClient(options)
 	token := c.Connect()
-	require.True(t, token.WaitTimeout(patience))
+	require.True(t, token.WaitTimeout(webhookd.Patience))
 	t.Cleanup(func() { c.Disconnect(0) })
 	return client3{c}, token.Error()
 }
 
 func (c client3) subscribe(t *testing.T, filter string) {
-	require.True(t, c.Subscribe(filter, 1, nil).WaitTimeout(patience))
+	require.True(t, c.Subscribe(filter, 1, nil).WaitTimeout(webhookd.Patience))
 }
 
 func (c client3) unsubscribe(t *testing.T, filter string) {
-	require.True(t, c.Unsubscribe(filter).WaitTimeout(patience))
+	require.True(t, c.Unsubscribe(filter).WaitTimeout(webhookd.Patience))
 }
 
 func (c client3) publish(t *testing.T, topic, payload string, retain bool) {
-	require.True(t, c.Publish(topic, 1, retain, payload).WaitTimeout(patience))
+	require.True(t, c.Publish(topic, 1, retain, payload).WaitTimeout(webhookd.Patience))
 }
 
 func (c client3) disconnect() { c.Disconnect(100) }
@@ -145,7 +147,7 @@ func connect5(t *testing.T, address, id, password string) (client, error) {
 	require.NoError(t, err)
 	t.Cleanup(func() { connection.Close() })
 	c := paho.NewClient(paho.ClientConfig{Conn: connection})
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), webhookd.Patience)
 	defer cancel()
 	_, err = c.Connect(ctx, &paho.Connect{ClientID: id, KeepAlive: 30, CleanStart: true, UsernameFlag: true,
 		PasswordFlag: true, Username: "alice", Password: []byte(password)})
@@ -153,7 +155,7 @@ func connect5(t *testing.T, address, id, password string) (client, error) {
 }
 
 func (c client5) subscribe(t *testing.T, filter string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), webhookd.Patience)
 	defer cancel()
 	identifier := 7
 	// A refused filter is an error here, and what the event has to tell.
@@ -164,14 +166,14 @@ func (c client5) subscribe(t *testing.T, filter string) {
 }
 
 func (c client5) unsubscribe(t *testing.T, filter string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), webhookd.Patience)
 	defer cancel()
 	_, err := c.Unsubscribe(ctx, &paho.Unsubscribe{Topics: []string{filter}})
 	require.NoError(t, err)
 }
 
 func (c client5) publish(t *testing.T, topic, payload string, retain bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), webhookd.Patience)
 	defer cancel()
 	// A refused message is an error here, and what the event has to tell.
 	_, _ = c.Publish(ctx, &paho.Publish{Topic: topic, QoS: 1, Retain: retain, Payload: []byte(payload)})
@@ -186,7 +188,7 @@ func TestMosquittoClientsAreHeard(t *testing.T) {
 		t.Skip("mosquitto_pub is not installed")
 	}
 	r := newReceiver(t)
-	p := run(t, `
+	p := webhookd.Run(t, `
 webhook:
   enabled: true
   include_payload: true
@@ -195,7 +197,7 @@ webhook:
 sources:
   mqtt_broker: {listen: 127.0.0.1:0}
 `)
-	host, port, err := net.SplitHostPort(p.mqtt())
+	host, port, err := net.SplitHostPort(p.MQTT())
 	require.NoError(t, err)
 	for version, protocol := range map[string]string{"mqttv311": "mqtt3", "mqttv5": "mqtt5"} {
 		output, err := exec.Command(publisher, "-V", version, "-h", host, "-p", port, "-i", version, "-q", "2", "-t", "sensors/"+version, "-m", "hi").CombinedOutput()
@@ -209,7 +211,7 @@ sources:
 func TestExampleOfFluxMQIsUnderstood(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
-	p := run(t, `
+	p := webhookd.Run(t, `
 webhook:
   enabled: true
   queue_size: 10000
@@ -238,7 +240,7 @@ webhook:
 sources:
   mqtt_broker: {listen: 127.0.0.1:0}
 `)
-	c, err := connect3(t, p.mqtt(), "publisher-1", "")
+	c, err := connect3(t, p.MQTT(), "publisher-1", "")
 	require.NoError(t, err)
 	c.publish(t, "sensors/temperature", "21.5", false)
 	c.publish(t, "other", "x", false)
@@ -246,6 +248,6 @@ sources:
 	require.NotContains(t, event.Data, "payload")
 	require.Equal(t, "/webhook", event.path)
 	require.Equal(t, "Bearer token", event.header.Get("Authorization"))
-	p.signalAndExpect(0)
+	p.TerminateAndExpect(0)
 	require.Len(t, r.taken(""), 1, "the filters let nothing else through")
 }

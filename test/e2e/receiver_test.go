@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/fluxmq/webhookd/test/webhookd"
 )
 
 // receiver is an HTTP server that takes webhooks.
@@ -86,7 +88,7 @@ func (r *receiver) requests() []received {
 func (r *receiver) await(t *testing.T, eventType string, data map[string]any) received {
 	t.Helper()
 	var found received
-	if !within(patience, func() bool {
+	if !webhookd.Within(webhookd.Patience, func() bool {
 		for _, event := range r.taken(eventType) {
 			if hasFields(event.Data, data) {
 				found = event
@@ -115,21 +117,4 @@ func hasFields(have, want map[string]any) bool {
 		}
 	}
 	return true
-}
-
-type lockedBuilder struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuilder) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuilder) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

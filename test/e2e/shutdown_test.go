@@ -1,23 +1,16 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
 	"net/http"
-	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-func (p *program) signalAndExpect(code int) {
-	p.t.Helper()
-	p.signal(syscall.SIGTERM)
-	require.Equal(p.t, code, p.exit(), "the exit code")
-}
+	"github.com/fluxmq/webhookd/test/webhookd"
+)
 
 func TestSIGTERMWithFiveThousandPendingDeliversThem(t *testing.T) {
 	t.Parallel()
@@ -26,30 +19,30 @@ func TestSIGTERMWithFiveThousandPendingDeliversThem(t *testing.T) {
 		time.Sleep(time.Millisecond) // the receiver's lock makes this the time of each request
 		return http.StatusOK
 	})
-	p := run(t, ingestConfig("", "- {name: slow, url: '"+r.URL+"'}\n"))
-	p.post(1, 5000)
-	p.signalAndExpect(0)
+	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: slow, url: '"+r.URL+"'}\n"))
+	p.Post("t", 1, 5000)
+	p.TerminateAndExpect(0)
 	require.Len(t, r.taken(""), 5000)
-	summary := p.summary("slow")
-	require.Equal(t, 5000, summary.number("accepted"))
-	require.Equal(t, 5000, summary.number("delivered"))
-	require.Zero(t, summary.number("lost"))
+	summary := p.Summary("slow")
+	require.Equal(t, 5000, summary.Number("accepted"))
+	require.Equal(t, 5000, summary.Number("delivered"))
+	require.Zero(t, summary.Number("lost"))
 }
 
 func TestSIGTERMWithAnEndpointAwayTellsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	r.answers(func(int, received) int { return http.StatusServiceUnavailable })
-	p := run(t, ingestConfig("", "- {name: away, url: '"+r.URL+"'}\n"))
-	p.post(1, 5000)
-	p.await("circuit breaker opened: events wait until the endpoint is back")
+	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: away, url: '"+r.URL+"'}\n"))
+	p.Post("t", 1, 5000)
+	p.Await("circuit breaker opened: events wait until the endpoint is back")
 
 	began := time.Now()
-	p.signalAndExpect(3)
+	p.TerminateAndExpect(3)
 	require.Less(t, time.Since(began), 10*time.Second, "nobody waits for an endpoint that is away")
-	require.Equal(t, 5000, p.summary("away").number("dead_lettered", "shutdown"))
-	require.Equal(t, 5000, p.summary("away").number("lost"))
-	require.Equal(t, 5000, p.await("events are LOST: they were still held, and no place keeps them").number("events"))
+	require.Equal(t, 5000, p.Summary("away").Number("dead_lettered", "shutdown"))
+	require.Equal(t, 5000, p.Summary("away").Number("lost"))
+	require.Equal(t, 5000, p.Await("events are LOST: they were still held, and no place keeps them").Number("events"))
 }
 
 func TestSIGTERMWithADeadLetterFolderLosesNothing(t *testing.T) {
@@ -57,20 +50,14 @@ func TestSIGTERMWithADeadLetterFolderLosesNothing(t *testing.T) {
 	r := newReceiver(t)
 	r.answers(func(int, received) int { return http.StatusServiceUnavailable })
 	dir := filepath.Join(t.TempDir(), "dead letters")
-	p := run(t, ingestConfig("", "- {name: away, url: '"+r.URL+"'}\n")+"dead_letters: {dir: '"+dir+"'}\n")
-	p.post(1, 5000)
-	p.signalAndExpect(0)
+	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: away, url: '"+r.URL+"'}\n")+"dead_letters: {dir: '"+dir+"'}\n")
+	p.Post("t", 1, 5000)
+	p.TerminateAndExpect(0)
 
-	file, err := os.Open(filepath.Join(dir, "dead-letters.jsonl"))
-	require.NoError(t, err)
-	defer file.Close()
+	letters, torn := webhookd.DeadLetters(t, dir)
+	require.Zero(t, torn)
 	ids := map[string]bool{}
-	for scanner := bufio.NewScanner(file); scanner.Scan(); {
-		var letter struct {
-			Endpoint, Reason string
-			Event            received
-		}
-		require.NoError(t, json.Unmarshal(scanner.Bytes(), &letter))
+	for _, letter := range letters {
 		require.Equal(t, "shutdown", letter.Reason)
 		ids[letter.Event.ID] = true
 	}
@@ -86,13 +73,13 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 		return http.StatusOK
 	})
 	defer close(release)
-	p := run(t, ingestConfig("defaults: {timeout: 60s}\nshutdown_timeout: 60s\n", "- {name: hung, url: '"+r.URL+"'}\n"))
-	p.post(1, 10)
-	eventually(t, func() bool { return p.metric(`webhookd_endpoint_held_events{endpoint="hung",state="in_flight"}`) == "5" }, "requests are in flight")
-	p.signal(syscall.SIGTERM)
-	p.await("stopping: a second signal stops at once")
-	p.signal(syscall.SIGINT)
+	p := webhookd.Run(t, webhookd.IngestConfig("defaults: {timeout: 60s}\nshutdown_timeout: 60s\n", "- {name: hung, url: '"+r.URL+"'}\n"))
+	p.Post("t", 1, 10)
+	webhookd.Eventually(t, func() bool { return p.Metric(`webhookd_endpoint_held_events{endpoint="hung",state="in_flight"}`) == 5 }, "requests are in flight")
+	p.Signal(syscall.SIGTERM)
+	p.Await("stopping: a second signal stops at once")
+	p.Signal(syscall.SIGINT)
 	began := time.Now()
-	require.Equal(t, 3, p.exit())
+	require.Equal(t, 3, p.Exit())
 	require.Less(t, time.Since(began), 5*time.Second)
 }

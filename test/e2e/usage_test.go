@@ -1,38 +1,21 @@
 package e2e
 
 import (
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// metric is the value of a metric, with its labels as they stand in the exposition.
-func (p *program) metric(name string) string {
-	p.t.Helper()
-	response, err := http.Get("http://" + p.admin() + "/metrics")
-	require.NoError(p.t, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(p.t, err)
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
+	"github.com/fluxmq/webhookd/test/webhookd"
+)
 
 func TestBadConfigurationIsAUsageError(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "bad.yml")
 	require.NoError(t, os.WriteFile(file, []byte("webhook:\n  enabled: true\n  drop_polcy: oldest\n  workers: -1\n"), 0o600))
 	for _, subcommand := range []string{"run", "check"} {
-		code, _, stderr := command(subcommand, "--config", file)
+		code, _, stderr := webhookd.Command(subcommand, "--config", file)
 		require.Equal(t, 2, code)
 		require.Contains(t, stderr, file+":3:3: webhook.drop_polcy:")
 		require.Contains(t, stderr, `"drop_policy"`)
@@ -43,7 +26,7 @@ func TestBadConfigurationIsAUsageError(t *testing.T) {
 func TestUnusableCommandLineIsAUsageError(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"run"}, {"no-such-command"}, {"run", "--config", "/no/such/file"}, {"listen", "--every", "0"}} {
-		code, _, stderr := command(args...)
+		code, _, stderr := webhookd.Command(args...)
 		require.Equal(t, 2, code, args)
 		require.NotEmpty(t, stderr)
 	}
@@ -52,7 +35,7 @@ func TestUnusableCommandLineIsAUsageError(t *testing.T) {
 func TestHelpAndVersionAreClean(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"--help"}, {"run", "--help"}, {"version"}} {
-		code, stdout, _ := command(args...)
+		code, stdout, _ := webhookd.Command(args...)
 		require.Zero(t, code, args)
 		require.Contains(t, stdout, "webhookd")
 	}
@@ -62,12 +45,12 @@ func TestConfigurationThatHearsNothingIsRefusedWithTheLinesToAdd(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "fluxmq.yml")
 	require.NoError(t, os.WriteFile(file, []byte("cluster: {node_id: node-7}\nwebhook:\n  endpoints:\n    - {name: a, url: http://a.test/}\n"), 0o600))
-	code, stdout, stderr := command("check", "--config", file)
+	code, stdout, stderr := webhookd.Command("check", "--config", file)
 	require.Zero(t, code)
 	require.Contains(t, stdout, "broker_id: node-7")
 	require.Contains(t, stderr, "warning")
 
-	code, _, stderr = command("run", "--config", file)
+	code, _, stderr = webhookd.Command("run", "--config", file)
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "enabled: true")
 	require.Contains(t, stderr, "listen: 127.0.0.1:1883")
@@ -76,9 +59,9 @@ func TestConfigurationThatHearsNothingIsRefusedWithTheLinesToAdd(t *testing.T) {
 func TestCheckPrintsNoSecret(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "webhookd.yml")
-	config := ingestConfig("", "- {name: a, url: 'https://user:hunter2@hooks.test/hunter2?key=hunter2', headers: {Authorization: hunter2}}\n")
+	config := webhookd.IngestConfig("", "- {name: a, url: 'https://user:hunter2@hooks.test/hunter2?key=hunter2', headers: {Authorization: hunter2}}\n")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
-	code, stdout, stderr := command("check", "--config", file)
+	code, stdout, stderr := webhookd.Command("check", "--config", file)
 	require.Zero(t, code, stderr)
 	require.Contains(t, stdout, "max_attempts: 3", "the effective configuration")
 	require.NotContains(t, stdout+stderr, "hunter2")
