@@ -97,16 +97,8 @@ func (e *Endpoint) Discard() {
 // endpointActor is one instance of an endpoint's actor. A panic replaces it; all that it knows stands in Endpoint.
 type endpointActor struct {
 	*Endpoint
-	handling *Delivery // what a panic would be blamed on
-}
-
-// attemptEnded brings the result of an attempt back to the actor that began it.
-type attemptEnded struct {
-	delivery *Delivery
-	outcome  httpclient.Outcome
-	took     time.Duration
-	panicked any    // what the attempt panicked with, nil when it did not
-	stack    []byte // of that panic
+	handling *Delivery      // what a panic would be blamed on
+	runner   *attemptRunner // whose attempt's end is being handled: it makes the next attempt, if there is one
 }
 
 // Receive implements actor.Actor.
@@ -115,6 +107,7 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
 	case *actor.Started, *Available:
 	case *attemptEnded:
+		a.runner = message.runner
 		a.end(ctx, message)
 	case *wake:
 		if !a.timer.rang(message) {
@@ -133,6 +126,7 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 		return
 	}
 	a.advance(ctx)
+	a.runner = nil
 }
 
 // advance does all that can be done now, and sees to it that the actor wakes when there is more.
@@ -145,7 +139,7 @@ func (a *endpointActor) advance(ctx actor.Context) {
 		a.cancel()
 	}
 	for d := a.core.next(now); d != nil; d = a.core.next(now) {
-		a.begin(ctx, d)
+		a.begin(d)
 	}
 	a.showBreaker()
 	a.drops.Log(now, a.log, a.backlog)
@@ -167,25 +161,13 @@ func (a *endpointActor) setTimer(ctx actor.Context, now time.Time) {
 	}
 }
 
-func (a *endpointActor) begin(ctx actor.Context, d *Delivery) {
-	self, root := ctx.Self(), ctx.ActorSystem().Root
+func (a *endpointActor) begin(d *Delivery) {
 	a.attempts.Add(1)
-	go func() {
-		defer a.attempts.Done()
-		root.Send(self, a.try(d))
-	}()
-}
-
-// try recovers by itself: supervision doesn't see a goroutine of our own.
-func (a *endpointActor) try(d *Delivery) (ended *attemptEnded) {
-	begun := time.Now()
-	defer func() {
-		if reason := recover(); reason != nil {
-			ended = &attemptEnded{delivery: d, took: time.Since(begun), panicked: reason, stack: debug.Stack()}
-		}
-	}()
-	outcome := a.sender.Send(a.requests, d.Event)
-	return &attemptEnded{delivery: d, outcome: outcome, took: time.Since(begun)}
+	if a.runner != nil {
+		a.runner.next, a.runner = d, nil
+		return
+	}
+	go (&attemptRunner{endpoint: a.Endpoint}).run(d)
 }
 
 func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {

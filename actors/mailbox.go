@@ -62,6 +62,31 @@ func (m *Mailbox) Wake() {
 	m.post(&m.control, available)
 }
 
+// Run hands the actor one control message in the calling goroutine: for one that has nothing else to do. It is false,
+// and the message not taken, where the actor runs already or is suspended.
+func (m *Mailbox) Run(message any) bool {
+	m.mu.Lock()
+	free := !m.scheduled && !m.suspended // then no message waits before this one
+	m.scheduled = m.scheduled || free
+	m.mu.Unlock()
+	if free {
+		m.invoke(message, false)
+		m.dispatchRest()
+	}
+	return free
+}
+
+// dispatchRest leaves what came meanwhile to a goroutine of the actor's own.
+func (m *Mailbox) dispatchRest() {
+	m.mu.Lock()
+	m.scheduled = m.system.length > 0 || m.control.length > 0 && !m.suspended
+	schedule := m.scheduled
+	m.mu.Unlock()
+	if schedule {
+		m.dispatcher.Schedule(m.process)
+	}
+}
+
 // PostUserMessage implements actor.Mailbox. Who sends an event this way does not learn of a refusal: it is counted.
 func (m *Mailbox) PostUserMessage(message any) {
 	event, isEvent, err := m.admit(actor.UnwrapEnvelopeMessage(message))
@@ -115,34 +140,31 @@ func (m *Mailbox) post(lane *fifo[any], message any) {
 	}
 }
 
-// process runs the actor until there is nothing to do. A panic of the actor goes to its supervisor, and ends no more
-// than one run.
+// process runs the actor until there is nothing to do.
 func (m *Mailbox) process() {
-	for !m.run() {
+	for handled := 1; ; handled++ {
+		message, system := m.pop()
+		if message == nil {
+			return
+		}
+		m.invoke(message, system)
+		if handled%m.dispatcher.Throughput() == 0 {
+			runtime.Gosched()
+		}
 	}
 }
 
-func (m *Mailbox) run() (idle bool) {
-	var message any
+// invoke lets the actor handle a message. Its panic goes to its supervisor.
+func (m *Mailbox) invoke(message any, system bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			m.invoker.EscalateFailure(reason, message)
 		}
 	}()
-	for handled := 1; ; handled++ {
-		var system bool
-		message, system = m.pop()
-		if message == nil {
-			return true
-		}
-		if system {
-			m.invoker.InvokeSystemMessage(message)
-		} else {
-			m.invoker.InvokeUserMessage(message)
-		}
-		if handled%m.dispatcher.Throughput() == 0 {
-			runtime.Gosched()
-		}
+	if system {
+		m.invoker.InvokeSystemMessage(message)
+	} else {
+		m.invoker.InvokeUserMessage(message)
 	}
 }
 

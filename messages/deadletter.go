@@ -34,6 +34,6 @@ func (d *DeadLetter) MarshalJSON() ([]byte, error) {
 		LastError  string          `json:"last_error,omitempty"`
 		Reason     string          `json:"reason"`
 		Time       string          `json:"time"`
-	}{d.Endpoint, body, d.Attempts, d.LastStatus, d.LastError, d.Reason, d.Time.UTC().Format(timestampFormat)})
+	}{d.Endpoint, body, d.Attempts, d.LastStatus, d.LastError, d.Reason, string(appendTimestamp(nil, d.Time.UTC()))})
 	return line.Bytes(), err
 }

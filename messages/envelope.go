@@ -2,21 +2,17 @@ package messages
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-const (
-	// timestampFormat is RFC 3339 with a fraction of fixed width, so that timestamps sort as text.
-	timestampFormat = "2006-01-02T15:04:05.000000000Z"
-	// envelopeBytes bounds the JSON of an envelope without its texts: keys, numbers, type and timestamp.
-	envelopeBytes = 320
-)
+// envelopeBytes bounds the JSON of an envelope without its texts: keys, numbers, type and timestamp.
+const envelopeBytes = 256
 
 // Envelope is one event with what identifies it. Its ID, Timestamp and BrokerID may be set before it is handed to a
 // router, which fills in those that are missing; from then on nothing of it changes, and any number of goroutines
@@ -110,28 +106,26 @@ func (e *Envelope) Body() ([]byte, error) {
 	e.encoding.Lock()
 	defer e.encoding.Unlock()
 	if e.body == nil {
-		body, err := e.encode()
-		if err != nil {
-			return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
-		}
-		e.body, e.event = body, nil
+		e.body, e.event = e.encode(), nil
 	}
 	return e.body, nil
 }
 
-func (e *Envelope) encode() ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(struct {
-		Type      Type   `json:"event_type"`
-		ID        string `json:"event_id"`
-		Timestamp string `json:"timestamp"`
-		BrokerID  string `json:"broker_id"`
-		Data      Event  `json:"data"`
-	}{e.eventType, e.ID, e.Timestamp.Format(timestampFormat), e.BrokerID, e.event})
-	if err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+func (e *Envelope) encode() []byte {
+	o := append(make(object, 0, e.size), '{')
+	o = o.text("event_type", e.eventType.String()).text("event_id", e.ID)
+	o = append(appendTimestamp(append(o.next("timestamp"), '"'), e.Timestamp), '"')
+	o = append(o.text("broker_id", e.BrokerID).next("data"), '{')
+	return append(e.event.encode(o), '}', '}')
+}
+
+// appendTimestamp writes a UTC time by RFC 3339 with nine digits of fraction, so that timestamps sort as text. It is much
+// faster than AppendFormat with a layout that says so, because RFC3339 has a way of its own there.
+func appendTimestamp(to []byte, t time.Time) []byte {
+	to = bytes.TrimSuffix(t.AppendFormat(to, time.RFC3339), []byte("Z"))
+	const nanos = 1_000_000_000
+	fraction := len(to)
+	to = strconv.AppendInt(to, nanos+int64(t.Nanosecond()), 10)
+	to[fraction] = '.' // in place of the 1 that keeps the leading zeros
+	return append(to, 'Z')
 }

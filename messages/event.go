@@ -12,6 +12,8 @@ type Event interface {
 	check() error
 	// textBytes bounds the JSON of the event's texts and payload from above.
 	textBytes() int
+	// encode writes the event's fields into the object "data", as encoding/json would by the structs' tags.
+	encode(object) object
 }
 
 // Protocols of a ClientConnected.

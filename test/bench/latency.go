@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/router"
+)
+
+// measureLatency prints how long events are on their way from Notify to the receiver at a steady rate, without and with
+// an endpoint beside that never answers.
+func measureLatency(receiver *receiverProcess, rate float64, duration time.Duration) error {
+	fmt.Printf("Latency from Notify to the receiver at %.0f events a second, half of what five workers deliver:\n\n"+
+		"| beside it | events | p50 | p99 | p99.9 |\n| --- | --- | --- | --- | --- |\n", rate)
+	healthy := config.Endpoint{Name: "healthy", URL: receiver.url}
+	hung := config.Endpoint{Name: "hung", URL: receiver.url + "/hung", Timeout: time.Hour}
+	for _, c := range []struct {
+		beside    string
+		endpoints []config.Endpoint
+	}{
+		{"nothing", []config.Endpoint{healthy}},
+		{"a hung endpoint", []config.Endpoint{healthy, hung}},
+	} {
+		report, err := latencyOf(receiver, rate, 3*duration, c.endpoints)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %s | %d | %v | %v | %v |\n", c.beside, report.Events, report.P50.Round(time.Microsecond),
+			report.P99.Round(time.Microsecond), report.P999.Round(time.Microsecond))
+	}
+	fmt.Println()
+	return nil
+}
+
+func latencyOf(receiver *receiverProcess, rate float64, duration time.Duration, endpoints []config.Endpoint) (report, error) {
+	handle, err := spawn(endpoints...)
+	if err != nil {
+		return report{}, err
+	}
+	notifySteadily(handle, rate, time.Second) // opens the connections
+	if _, err := receiver.report(); err != nil {
+		return report{}, err
+	}
+	notifySteadily(handle, rate, duration)
+	r, err := receiver.report()
+	abandon(handle)
+	return r, err
+}
+
+// notifySteadily hands over the events that are due, a few at each tick.
+func notifySteadily(handle *router.Handle, rate float64, duration time.Duration) {
+	began := time.Now()
+	for sent := 0.0; time.Since(began) < duration; time.Sleep(200 * time.Microsecond) {
+		for due := rate * time.Since(began).Seconds(); sent < due; sent++ {
+			_ = handle.Notify(context.Background(), newPublished("bench/topic")) // the queue is larger than the run
+		}
+	}
+}

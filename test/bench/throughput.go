@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/router"
+)
+
+// contender sends events to a URL over so many connections until ctx ends, and returns how many it delivered.
+type contender struct {
+	name string
+	send func(ctx context.Context, url string, connections int) (int, error)
+}
+
+var contenders = []contender{
+	{"webhookd", sendWithRouter},
+	{"bare net/http loop", sendWithBareLoop},
+	{"60 lines by hand", sendByHand},
+}
+
+// measureThroughput prints deliveries a second, and returns webhookd's with five workers.
+func measureThroughput(receiver *receiverProcess, duration time.Duration, rounds int) (float64, error) {
+	fmt.Print("| connections | webhookd /s | bare loop /s | by hand /s | webhookd / bare | webhookd / by hand |\n" +
+		"| --- | --- | --- | --- | --- | --- |\n")
+	withFive := 0.0
+	for _, connections := range []int{1, 5, 64} {
+		rates := make([][]float64, len(contenders))
+		for range rounds {
+			for i, c := range contenders { // in turn, so that what disturbs the machine disturbs all
+				rate, err := rateOf(c, receiver.url, connections, duration)
+				if err != nil {
+					return 0, err
+				}
+				rates[i] = append(rates[i], rate)
+			}
+		}
+		ours, bare, byHand := median(rates[0]), median(rates[1]), median(rates[2])
+		fmt.Printf("| %d | %.0f | %.0f | %.0f | %.2f | %.2f |\n", connections, ours, bare, byHand, ours/bare, ours/byHand)
+		if connections == 5 {
+			withFive = ours
+		}
+	}
+	fmt.Println()
+	_, err := receiver.report() // forgets what was measured so far
+	return withFive, err
+}
+
+func rateOf(c contender, url string, connections int, duration time.Duration) (float64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), duration)
+	defer cancel()
+	began := time.Now()
+	delivered, err := c.send(ctx, url, connections)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", c.name, err)
+	}
+	return float64(delivered) / time.Since(began).Seconds(), nil
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// newPublished is the event of all measurements. Its client id is when it was made, for the receiver to tell how long it
+// took.
+func newPublished(topic string) *messages.MessagePublished {
+	return &messages.MessagePublished{
+		ClientID:    strconv.FormatInt(time.Now().UnixNano(), 10),
+		Topic:       topic,
+		QoS:         1,
+		PayloadSize: 256,
+	}
+}
+
+func sendWithRouter(ctx context.Context, url string, connections int) (int, error) {
+	handle, err := spawn(config.Endpoint{Name: "one", URL: url, Workers: connections})
+	if err != nil {
+		return 0, err
+	}
+	for ctx.Err() == nil {
+		if err := topUp(handle); err != nil {
+			return 0, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	delivered := int(handle.Stats().Endpoints[0].Of(actors.Delivered))
+	abandon(handle)
+	return delivered, nil
+}
+
+// topUp keeps the endpoint supplied without filling memory.
+func topUp(handle *router.Handle) error {
+	const enough = 2000
+	stats := handle.Stats()
+	for range enough - stats.Endpoints[0].Held() - stats.Mailbox.Held() {
+		if err := handle.Notify(context.Background(), newPublished("bench/topic")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
