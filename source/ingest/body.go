@@ -104,7 +104,7 @@ func expectEnd(decoder *json.Decoder, problem string) error {
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
-	case err == nil, errors.As(err, new(*json.SyntaxError)):
+	case err == nil, errors.As(err, new(*json.SyntaxError)), errors.Is(err, io.ErrUnexpectedEOF):
 		return badBody(problem)
 	}
 	return err
