@@ -195,16 +195,53 @@ func BenchmarkNotify(b *testing.B) {
 	}
 }
 
-// BenchmarkNotifyBesideTheRouter measures the caller while the router and an endpoint work on what it hands over.
-func BenchmarkNotifyBesideTheRouter(b *testing.B) {
-	for name, event := range notified {
-		b.Run(name, func(b *testing.B) {
-			h, err := Spawn(quietSystem(), publishedOnly(), quietOptions()...)
-			require.NoError(b, err)
+// BenchmarkHandOver measures the caller while the router and so many endpoints work on what it hands over: by Notify, by
+// a message to the PID, and by Notify from as many goroutines as there are cores.
+func BenchmarkHandOver(b *testing.B) {
+	for _, wantedBy := range []int{0, 1, 10, 1000} {
+		b.Run(fmt.Sprintf("notify/wanted by %d", wantedBy), func(b *testing.B) {
+			h := spawnWanting(b, wantedBy)
+			b.ReportAllocs()
 			for b.Loop() {
-				_ = h.Notify(context.Background(), event())
+				_ = h.Notify(context.Background(), notified["wanted"]())
 			}
-			require.NoError(b, h.Close(context.Background()))
+		})
+		b.Run(fmt.Sprintf("pid/wanted by %d", wantedBy), func(b *testing.B) {
+			h := spawnWanting(b, wantedBy)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.system.Root.Send(h.PID(), notified["wanted"]())
+			}
+		})
+		b.Run(fmt.Sprintf("parallel/wanted by %d", wantedBy), func(b *testing.B) {
+			h := spawnWanting(b, wantedBy)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_ = h.Notify(context.Background(), notified["wanted"]())
+				}
+			})
 		})
 	}
+}
+
+// spawnWanting starts a router with endpoints of which so many want the wanted event.
+func spawnWanting(b *testing.B, wantedBy int) *Handle {
+	b.Helper()
+	cfg := publishedOnly()
+	cfg.Webhook.Endpoints = distinctEndpoints(max(1, wantedBy), "plant/%d")
+	for i := range cfg.Webhook.Endpoints {
+		cfg.Webhook.Endpoints[i].URL = "http://receiver.test/"
+		if wantedBy > 0 {
+			cfg.Webhook.Endpoints[i].TopicFilters = nil
+		}
+	}
+	h, err := Spawn(quietSystem(), cfg, quietOptions()...)
+	require.NoError(b, err)
+	b.Cleanup(func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = h.Close(ended) // what is left is given up, on purpose
+	})
+	return h
 }
