@@ -56,12 +56,12 @@ func (b *batch) readJSON(body *bufio.Reader) error {
 		if err := b.addNext(decoder); err != nil {
 			return err
 		}
-		return expectEnd(decoder, "more follows the event: several go into an array, or are sent as application/x-ndjson")
+		return expectEnd(decoder, body, "more follows the event: several go into an array, or are sent as application/x-ndjson")
 	}
 	if err := b.addArray(decoder); err != nil {
 		return err
 	}
-	return expectEnd(decoder, "more follows the array")
+	return expectEnd(decoder, body, "more follows the array")
 }
 
 func peekPastSpace(body *bufio.Reader) (byte, error) {
@@ -99,12 +99,13 @@ func (b *batch) addNext(decoder *json.Decoder) error {
 	return b.add(text)
 }
 
-func expectEnd(decoder *json.Decoder, problem string) error {
-	_, err := decoder.Token()
+// expectEnd wants nothing but space after what the decoder read.
+func expectEnd(decoder *json.Decoder, body io.Reader, problem string) error {
+	_, err := peekPastSpace(bufio.NewReader(io.MultiReader(decoder.Buffered(), body)))
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
-	case err == nil, errors.As(err, new(*json.SyntaxError)), errors.Is(err, io.ErrUnexpectedEOF):
+	case err == nil:
 		return badBody(problem)
 	}
 	return err
