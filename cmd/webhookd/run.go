@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/fluxmq/webhookd/config"
 )
@@ -28,7 +30,8 @@ func (r *runCommand) Run(c console) error {
 	if err != nil {
 		return usageError{err}
 	}
-	slog.SetDefault(log) // net/http has no other way to say something of a connection
+	signal.Ignore(syscall.SIGPIPE) // who reads the log may go away: that must not cost the events that are held
+	slog.SetDefault(log)           // net/http has no other way to say something of a connection
 	for _, note := range notes {
 		log.Info(note)
 	}
@@ -37,8 +40,8 @@ func (r *runCommand) Run(c console) error {
 		return err
 	}
 	log.Info("webhookd runs", "version", version(), "endpoints", len(cfg.Webhook.Endpoints))
-	signal := <-c.signals
-	log.Info("stopping: a second signal stops at once", "signal", signal.String())
+	first := <-c.signals
+	log.Info("stopping: a second signal stops at once", "signal", first.String())
 	return service.stopUntil(c.signals)
 }
 

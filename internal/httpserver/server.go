@@ -36,6 +36,10 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	serving  sync.WaitGroup
+
+	mu      sync.Mutex
+	unused  map[net.Conn]struct{} // connections that brought no request yet
+	closing bool
 }
 
 // New prepares a server, and opens nothing. It fails for an address that is none.
@@ -43,9 +47,10 @@ func New(settings Settings, handler http.Handler, log *slog.Logger) (*Server, er
 	if err := checkAddress(settings.Listen); err != nil {
 		return nil, fmt.Errorf("listen address %q: %w", settings.Listen, err)
 	}
-	return &Server{
+	s := &Server{
 		settings: settings,
 		log:      log,
+		unused:   map[net.Conn]struct{}{},
 		http: &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: readHeaderTimeout,
@@ -55,7 +60,9 @@ func New(settings Settings, handler http.Handler, log *slog.Logger) (*Server, er
 			MaxHeaderBytes:    maxHeaderBytes,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},
-	}, nil
+	}
+	s.http.ConnState = s.note
+	return s, nil
 }
 
 func checkAddress(address string) error {
@@ -95,10 +102,34 @@ func (s *Server) Addr() net.Addr {
 // Close stops taking requests and waits for those under way. When ctx ends first, it cuts their connections and returns
 // ctx's error.
 func (s *Server) Close(ctx context.Context) error {
+	s.closeUnused()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("wait for the requests under way: %w", err), s.http.Close())
 	}
 	s.serving.Wait()
 	return err
+}
+
+// closeUnused closes the connections for which Shutdown would wait five seconds, in case a request comes.
+func (s *Server) closeUnused() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for connection := range s.unused {
+		_ = connection.Close() // nobody is told anything on it
+	}
+}
+
+func (s *Server) note(connection net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(s.unused, connection)
+	case s.closing:
+		_ = connection.Close()
+	default:
+		s.unused[connection] = struct{}{}
+	}
 }

@@ -64,16 +64,34 @@ func TestServerThatWasNeverStartedCloses(t *testing.T) {
 }
 
 func TestCloseCutsWhatLastsLongerThanItsContext(t *testing.T) {
-	s := start(t, prepare(t, "127.0.0.1:0"))
-	unfinished := dial(t, s)
-	_, err := io.WriteString(unfinished, "GET / HTTP/1.1\r\n")
+	entered, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	hangs := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-release
+	})
+	s, err := New(Settings{Name: "test door", Listen: "127.0.0.1:0", MaxConnections: 1}, hangs, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, ask(t, dial(t, s)), "connections are accepted in their order")
+	require.NoError(t, s.Start())
+	unanswered := dial(t, s)
+	_, err = io.WriteString(unanswered, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	<-entered
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, s.Close(ctx), context.DeadlineExceeded)
-	requireClosed(t, unfinished)
+	requireClosed(t, unanswered)
+}
+
+func TestConnectionWithoutARequestDoesNotDelayClose(t *testing.T) {
+	s := start(t, prepare(t, "127.0.0.1:0"))
+	silent := dial(t, s)
+	require.Equal(t, http.StatusOK, ask(t, dial(t, s)), "connections are accepted in their order")
+	began := time.Now()
+	require.NoError(t, s.Close(t.Context()))
+	require.Less(t, time.Since(began), 4*time.Second)
+	requireClosed(t, silent)
 }
 
 func TestRequestWithEndlessHeadersIsRefused(t *testing.T) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net"
 	"net/http"
 	"path/filepath"
 	"syscall"
@@ -82,4 +83,17 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	began := time.Now()
 	require.Equal(t, 3, p.Exit())
 	require.Less(t, time.Since(began), 5*time.Second)
+}
+
+func TestUnusedConnectionsDoNotDelayTheStop(t *testing.T) {
+	t.Parallel()
+	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: a, url: '"+newReceiver(t).URL+"'}\n"))
+	for _, door := range []string{"ingest is open", "admin side is open"} {
+		connection, err := net.Dial("tcp", p.Await(door)["address"].(string))
+		require.NoError(t, err)
+		defer connection.Close()
+	}
+	began := time.Now()
+	p.TerminateAndExpect(0)
+	require.Less(t, time.Since(began), 4*time.Second)
 }

@@ -34,14 +34,15 @@ func BuildAndTest(m *testing.M) int {
 
 // Command runs the program with these arguments to its end.
 func Command(args ...string) (code int, stdout, stderr string) {
-	command := newCommand(args...)
+	command := NewCommand(args...)
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	_ = command.Run() // its exit code tells
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-func newCommand(args ...string) *exec.Cmd {
+// NewCommand is the program with these arguments, for the caller to run.
+func NewCommand(args ...string) *exec.Cmd {
 	dependOnSource()
 	return exec.Command(binary, args...)
 }

@@ -35,7 +35,7 @@ func start(t *testing.T, dir string, args ...string) *Process {
 	stdout, stderr := create(t, dir, stdoutFile), create(t, dir, stderrFile)
 	defer stdout.Close()
 	defer stderr.Close()
-	p := &Process{t: t, dir: dir, command: newCommand(args...), exited: make(chan struct{})}
+	p := &Process{t: t, dir: dir, command: NewCommand(args...), exited: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = stdout, stderr
 	require.NoError(t, p.command.Start())
 	go func() {
