@@ -21,6 +21,7 @@ type core struct {
 	pausedUntil time.Time
 	delivered   uint64 // events delivered so far
 	probes      uint64 // probes sent so far
+	lastError   string // of the latest attempt that failed
 
 	draining    bool
 	cutoff      time.Time // of the drain: when what is left is given up
@@ -62,10 +63,7 @@ func (c *core) next(now time.Time) *Delivery {
 // settle takes the outcome of an attempt. It returns the event's fate, or false when the event is tried again.
 func (c *core) settle(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fate, bool) {
 	delete(c.inFlight, d)
-	d.lastStatus, d.lastError = outcome.Status, ""
-	if outcome.Err != nil {
-		d.lastError = outcome.Err.Error()
-	}
+	d.lastStatus, d.lastError = outcome.Status, c.errorText(outcome.Err)
 	fate, final := c.judge(now, d, outcome)
 	d.deliveredBefore = c.delivered
 	if final {
@@ -75,6 +73,17 @@ func (c *core) settle(now time.Time, d *Delivery, outcome httpclient.Outcome) (F
 	c.backlog.Retry(d, now.Add(backoff(c.retry, d.failures)))
 	d.failures++
 	return 0, false
+}
+
+// errorText lets the events that wait for an endpoint share what is wrong with it: mostly it is the same for all.
+func (c *core) errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	if text := err.Error(); text != c.lastError {
+		c.lastError = text
+	}
+	return c.lastError
 }
 
 // judge applies the table «What an answer means».

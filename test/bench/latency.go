@@ -10,25 +10,31 @@ import (
 )
 
 // measureLatency prints how long events are on their way from Notify to the receiver at a steady rate, without and with
-// an endpoint beside that never answers.
-func measureLatency(receiver *receiverProcess, rate float64, duration time.Duration) error {
+// an endpoint beside that never answers and drops what its queue does not hold.
+func measureLatency(receiver *receiverProcess, rate float64, duration time.Duration, rounds int) error {
 	fmt.Printf("Latency from Notify to the receiver at %.0f events a second, half of what five workers deliver:\n\n"+
-		"| beside it | events | p50 | p99 | p99.9 |\n| --- | --- | --- | --- | --- |\n", rate)
+		"| beside it | p50 | p99 | p99.9 |\n| --- | --- | --- | --- |\n", rate)
 	healthy := config.Endpoint{Name: "healthy", URL: receiver.url}
-	hung := config.Endpoint{Name: "hung", URL: receiver.url + "/hung", Timeout: time.Hour}
-	for _, c := range []struct {
-		beside    string
-		endpoints []config.Endpoint
-	}{
-		{"nothing", []config.Endpoint{healthy}},
-		{"a hung endpoint", []config.Endpoint{healthy, hung}},
-	} {
-		report, err := latencyOf(receiver, rate, 3*duration, c.endpoints)
-		if err != nil {
-			return err
+	hung := config.Endpoint{Name: "hung", URL: receiver.url + "/hung", Timeout: time.Hour, QueueSize: 10_000}
+	beside := []string{"nothing", "a hung endpoint"}
+	var quantiles [2][3][]float64 // of each case, in nanoseconds
+	for range rounds {
+		for i, endpoints := range [][]config.Endpoint{{healthy}, {healthy, hung}} {
+			report, err := latencyOf(receiver, rate, duration, endpoints)
+			if err != nil {
+				return err
+			}
+			for q, latency := range []time.Duration{report.P50, report.P99, report.P999} {
+				quantiles[i][q] = append(quantiles[i][q], float64(latency))
+			}
 		}
-		fmt.Printf("| %s | %d | %v | %v | %v |\n", c.beside, report.Events, report.P50.Round(time.Microsecond),
-			report.P99.Round(time.Microsecond), report.P999.Round(time.Microsecond))
+	}
+	for i, name := range beside {
+		fmt.Printf("| %s |", name)
+		for _, latencies := range quantiles[i] {
+			fmt.Printf(" %v |", time.Duration(median(latencies)).Round(time.Microsecond))
+		}
+		fmt.Println()
 	}
 	fmt.Println()
 	return nil

@@ -45,11 +45,11 @@ func measure(duration time.Duration, rounds int) error {
 	defer receiver.stop()
 	fmt.Printf("%s, %s/%s, %d cores, the receiver in a process of its own; medians of %d rounds of %v\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), rounds, duration)
-	best, err := measureThroughput(receiver, duration, rounds)
+	withFive, err := measureThroughput(receiver, duration, rounds)
 	if err != nil {
 		return err
 	}
-	if err := measureLatency(receiver, best/2, duration); err != nil {
+	if err := measureLatency(receiver, withFive/2, duration, rounds); err != nil {
 		return err
 	}
 	return measureMany(receiver, duration)

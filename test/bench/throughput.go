@@ -2,22 +2,25 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
 
-// contender sends events to a URL over so many connections until ctx ends, and returns how many it delivered.
+// contender sends events to a URL over so many connections until ctx ends.
 type contender struct {
 	name string
-	send func(ctx context.Context, url string, connections int) (int, error)
+	send func(ctx context.Context, url string, connections int) error
 }
+
+// warmUp is how long a contender runs before it is measured.
+const warmUp = 250 * time.Millisecond
 
 var contenders = []contender{
 	{"webhookd", sendWithRouter},
@@ -34,7 +37,7 @@ func measureThroughput(receiver *receiverProcess, duration time.Duration, rounds
 		rates := make([][]float64, len(contenders))
 		for range rounds {
 			for i, c := range contenders { // in turn, so that what disturbs the machine disturbs all
-				rate, err := rateOf(c, receiver.url, connections, duration)
+				rate, err := rateOf(c, receiver, connections, duration)
 				if err != nil {
 					return 0, err
 				}
@@ -48,19 +51,25 @@ func measureThroughput(receiver *receiverProcess, duration time.Duration, rounds
 		}
 	}
 	fmt.Println()
-	_, err := receiver.report() // forgets what was measured so far
-	return withFive, err
+	return withFive, nil
 }
 
-func rateOf(c contender, url string, connections int, duration time.Duration) (float64, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), duration)
-	defer cancel()
+// rateOf counts at the receiver, while the contender is at full speed.
+func rateOf(c contender, receiver *receiverProcess, connections int, duration time.Duration) (float64, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.send(ctx, receiver.url, connections) }()
+	time.Sleep(warmUp)
+	_, before := receiver.report()
 	began := time.Now()
-	delivered, err := c.send(ctx, url, connections)
-	if err != nil {
+	time.Sleep(duration)
+	counted, after := receiver.report()
+	took := time.Since(began)
+	stop()
+	if err := errors.Join(before, after, <-ended); err != nil {
 		return 0, fmt.Errorf("%s: %w", c.name, err)
 	}
-	return float64(delivered) / time.Since(began).Seconds(), nil
+	return float64(counted.Events) / took.Seconds(), nil
 }
 
 func median(values []float64) float64 {
@@ -79,20 +88,19 @@ func newPublished(topic string) *messages.MessagePublished {
 	}
 }
 
-func sendWithRouter(ctx context.Context, url string, connections int) (int, error) {
+func sendWithRouter(ctx context.Context, url string, connections int) error {
 	handle, err := spawn(config.Endpoint{Name: "one", URL: url, Workers: connections})
 	if err != nil {
-		return 0, err
+		return err
 	}
+	defer abandon(handle)
 	for ctx.Err() == nil {
 		if err := topUp(handle); err != nil {
-			return 0, err
+			return err
 		}
 		time.Sleep(time.Millisecond)
 	}
-	delivered := int(handle.Stats().Endpoints[0].Of(actors.Delivered))
-	abandon(handle)
-	return delivered, nil
+	return nil
 }
 
 // topUp keeps the endpoint supplied without filling memory.
