@@ -9,11 +9,20 @@ import (
 	"github.com/fluxmq/webhookd/router"
 )
 
-// measureLatency prints how long events are on their way from Notify to the receiver at a steady rate, without and with
+// measureLatency prints how long events are on their way from Notify to the receiver at steady rates, without and with
 // an endpoint beside that never answers and drops what its queue does not hold.
-func measureLatency(receiver *receiverProcess, rate float64, duration time.Duration, rounds int) error {
-	fmt.Printf("Latency from Notify to the receiver at %.0f events a second, half of what five workers deliver:\n\n"+
-		"| beside it | p50 | p99 | p99.9 |\n| --- | --- | --- | --- |\n", rate)
+func measureLatency(receiver *receiverProcess, most float64, duration time.Duration, rounds int) error {
+	fmt.Print("| events a second | beside the endpoint | p50 | p99 | p99.9 |\n| --- | --- | --- | --- | --- |\n")
+	for _, part := range []float64{0.1, 0.25, 0.5} {
+		if err := measureLatencyAt(receiver, part*most, duration, rounds); err != nil {
+			return err
+		}
+	}
+	fmt.Println()
+	return nil
+}
+
+func measureLatencyAt(receiver *receiverProcess, rate float64, duration time.Duration, rounds int) error {
 	healthy := config.Endpoint{Name: "healthy", URL: receiver.url}
 	hung := config.Endpoint{Name: "hung", URL: receiver.url + "/hung", Timeout: time.Hour, QueueSize: 10_000}
 	beside := []string{"nothing", "a hung endpoint"}
@@ -30,13 +39,12 @@ func measureLatency(receiver *receiverProcess, rate float64, duration time.Durat
 		}
 	}
 	for i, name := range beside {
-		fmt.Printf("| %s |", name)
+		fmt.Printf("| %.0f | %s |", rate, name)
 		for _, latencies := range quantiles[i] {
 			fmt.Printf(" %v |", time.Duration(median(latencies)).Round(time.Microsecond))
 		}
 		fmt.Println()
 	}
-	fmt.Println()
 	return nil
 }
 

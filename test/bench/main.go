@@ -49,7 +49,7 @@ func measure(duration time.Duration, rounds int) error {
 	if err != nil {
 		return err
 	}
-	if err := measureLatency(receiver, withFive/2, duration, rounds); err != nil {
+	if err := measureLatency(receiver, withFive, duration, rounds); err != nil {
 		return err
 	}
 	return measureMany(receiver, duration)
