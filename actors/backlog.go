@@ -111,6 +111,7 @@ func (b *Backlog) evict() {
 	if !ok {
 		d := b.retries.oldest()
 		b.retries.remove(d)
+		b.starved = true // in order, it held back the events after it
 		d.place = gone
 		event = d.Event
 	}

@@ -143,6 +143,7 @@ func (g *backlogGame) receive(events []*messages.Envelope, bytes int64) (Fate, e
 			g.waiting = g.waiting[1:]
 		} else {
 			g.ended = append(g.ended, g.retrying[0])
+			g.starved = true
 			g.retrying = g.retrying[1:]
 		}
 	}

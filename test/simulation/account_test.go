@@ -1,0 +1,108 @@
+package simulation
+
+import (
+	"maps"
+	"time"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/httpclient"
+)
+
+// Fates are named by their kind and reason, as metrics name them.
+const (
+	dropped      = "dropped "
+	deadLettered = "dead_lettered "
+	evicted      = dropped + "evicted"
+)
+
+// account is what must stand in an endpoint's ledger.
+type account struct {
+	accepted uint64
+	fates    map[string]uint64
+	attempts map[httpclient.Kind]uint64
+	lost     uint64
+	letters  map[int]letter // by the event's number
+}
+
+// letter is a dead letter.
+type letter struct {
+	reason   string
+	attempts int
+	at       time.Time
+}
+
+func newAccount() account {
+	return account{fates: map[string]uint64{}, attempts: map[httpclient.Kind]uint64{}, letters: map[int]letter{}}
+}
+
+// balanced tells whether a ledger adds up; that holds at every moment.
+func balanced(l actors.Ledger) bool {
+	fates := uint64(0)
+	for _, n := range fatesOf(l) {
+		fates += n
+	}
+	return l.Accepted == fates+uint64(l.Held())
+}
+
+// fatesOf lists what occurred, as in account.
+func fatesOf(l actors.Ledger) map[string]uint64 {
+	fates := map[string]uint64{}
+	for _, kind := range []string{actors.KindDelivered, actors.KindRouted, actors.KindUnwanted} {
+		if n := l.Total(kind); n > 0 {
+			fates[kind] = n
+		}
+	}
+	for reason, n := range l.ByReason(actors.KindDropped) {
+		fates[dropped+reason] = n
+	}
+	for reason, n := range l.ByReason(actors.KindDeadLettered) {
+		fates[deadLettered+reason] = n
+	}
+	return fates
+}
+
+// compare checks what the endpoint says of itself, when everything that was due has happened.
+func (o *oracle) compare(stats actors.EndpointStats) {
+	l := stats.Ledger
+	retrying := len(o.held) - o.flying - o.countWaiting()
+	switch {
+	case !balanced(l):
+		o.breaks("accepted = delivered + dropped + dead_lettered + held", "%+v", l)
+	case l.Held() > o.QueueSize || l.Bytes > int64(o.QueueBytes):
+		o.breaks("what an endpoint holds is within its bounds", "%+v", l)
+	case l.Accepted != o.account.accepted:
+		o.breaks("every event for an endpoint is accounted", "accepted %d, not %d", l.Accepted, o.account.accepted)
+	case !maps.Equal(fatesOf(l), o.account.fates):
+		o.breaks("what became of an endpoint's events is as the rules say", "%v, not %v", fatesOf(l), o.account.fates)
+	case l.InFlight != o.flying || l.Waiting != o.countWaiting() || l.Retrying != retrying || l.Bytes != o.bytes():
+		o.breaks("what an endpoint holds is as the rules say", "waiting %d, in flight %d, retrying %d, bytes %d; not %d, %d, %d, %d",
+			l.Waiting, l.InFlight, l.Retrying, l.Bytes, o.countWaiting(), o.flying, retrying, o.bytes())
+	case l.Lost != o.account.lost:
+		o.breaks("what was given up while stopping is lost", "%d, not %d", l.Lost, o.account.lost)
+	case !o.breakerShows(stats.Breaker.String()):
+		o.breaks("the breaker is in the state that the rules say", "%v, not %s", stats.Breaker, o.breaker.state)
+	}
+	for kind, n := range stats.Attempts {
+		if n != o.account.attempts[kind] {
+			o.breaks("attempts are counted", "%v %d, not %d", kind, n, o.account.attempts[kind])
+		}
+	}
+}
+
+func (o *oracle) countWaiting() int {
+	n := 0
+	for _, p := range o.held {
+		if p.place == waiting {
+			n++
+		}
+	}
+	return n
+}
+
+// breakerShows tells whether this can be the breaker's state. An endpoint that is paused, or has stopped, does not look.
+func (o *oracle) breakerShows(state string) bool {
+	if !o.breaker.opened.IsZero() && (o.breaker.mayBeOpen(o.now) || o.now.Before(o.paused) || !o.drain.over.IsZero()) {
+		return state != "closed"
+	}
+	return state == string(o.breaker.state)
+}

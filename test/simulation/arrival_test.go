@@ -1,0 +1,134 @@
+package simulation
+
+import (
+	"slices"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/config"
+)
+
+// arrive takes events that the router forwarded at one moment, in their order, before the requests that follow from it.
+// Where several are too many for drop_policy oldest, what is dropped depends on how many went out between; the
+// endpoint's ledger, read afterwards, tells that.
+func (o *oracle) arrive(events []*event, ledger actors.Ledger, moments []moment) {
+	if len(events) > 1 && o.DropPolicy == config.DropOldest && !o.fits(len(o.held), o.bytes(), events...) {
+		o.arriveTogether(events, ledger, moments)
+		return
+	}
+	for _, e := range events {
+		o.arriveAlone(e)
+	}
+}
+
+func (o *oracle) arriveAlone(e *event) {
+	switch {
+	case !o.fits(0, 0, e):
+		o.refuse("too_large")
+		return
+	case o.DropPolicy == config.DropNewest && !o.fits(len(o.held), o.bytes(), e):
+		o.refuse("refused")
+		return
+	case !o.fits(o.pinned(), o.pinnedBytes(), e):
+		o.refuse("refused")
+		return
+	}
+	for !o.fits(len(o.held), o.bytes(), e) {
+		o.evict()
+	}
+	o.accept(e)
+}
+
+// arriveTogether learns from the ledger how many were dropped, and knows from the rules which.
+func (o *oracle) arriveTogether(events []*event, ledger actors.Ledger, moments []moment) {
+	for _, e := range events {
+		if o.fits(0, 0, e) {
+			o.accept(e)
+		} else {
+			o.refuse("too_large")
+		}
+	}
+	var candidates []*passage
+	retries := 0
+	for _, p := range o.held {
+		switch begins := slices.ContainsFunc(moments, func(m moment) bool { return m.event == p.event }); {
+		case p.place == waiting && !begins:
+			candidates = append(candidates, p)
+		case p.place == retrying && !begins:
+			retries++
+		}
+	}
+	o.evictDown(candidates, ledger.Waiting)
+	for ; retries > ledger.Retrying; retries-- {
+		o.settle(o.oldest(retrying), evicted)
+	}
+}
+
+// evictDown drops the oldest until so many are left, and checks that there was need to.
+func (o *oracle) evictDown(candidates []*passage, left int) {
+	dropped := len(candidates) - left
+	if dropped < 0 {
+		o.breaks("an endpoint holds what it accepted", "%d events wait, of %d that could", left, len(candidates))
+		return
+	}
+	for _, p := range candidates[:dropped] {
+		o.settle(p, evicted)
+	}
+	if dropped > 0 && o.fits(len(o.held), o.bytes(), candidates[dropped-1].event) {
+		o.breaks("no event is dropped while there is room for it", "%v", candidates[dropped-1])
+	}
+}
+
+// evict drops an event never sent, the oldest, or where there is none the oldest that waits for a retry.
+func (o *oracle) evict() {
+	p := o.oldest(waiting)
+	if p == nil {
+		p = o.oldest(retrying)
+		o.seen["retry evicted"]++
+	}
+	o.settle(p, evicted)
+}
+
+func (o *oracle) oldest(where place) *passage {
+	for _, p := range o.held {
+		if p.place == where {
+			return p
+		}
+	}
+	return nil
+}
+
+func (o *oracle) accept(e *event) {
+	p := &passage{event: e, order: len(o.passages), place: waiting}
+	o.passages[e] = p
+	o.held = append(o.held, p)
+	o.account.accepted++
+}
+
+func (o *oracle) refuse(reason string) {
+	o.account.accepted++
+	o.account.fates[dropped+reason]++
+}
+
+// fits tells whether the events fit beside what takes so much room.
+func (o *oracle) fits(held int, bytes int64, events ...*event) bool {
+	for _, e := range events {
+		bytes += int64(e.size)
+	}
+	return held+len(events) <= o.QueueSize && bytes <= int64(o.QueueBytes)
+}
+
+func (o *oracle) bytes() int64 { return bytesOf(o.held) }
+
+func (o *oracle) pinned() int { return o.flying }
+
+func (o *oracle) pinnedBytes() int64 {
+	return bytesOf(slices.DeleteFunc(slices.Clone(o.held), func(p *passage) bool { return p.place != flying }))
+}
+
+func bytesOf(passages []*passage) int64 {
+	bytes := int64(0)
+	for _, p := range passages {
+		bytes += int64(p.size)
+	}
+	return bytes
+}
