@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkSend against BenchmarkBareClient is the price of a Client over a plain loop.
@@ -27,8 +25,7 @@ func BenchmarkSend(b *testing.B) {
 
 func BenchmarkBareClient(b *testing.B) {
 	onConnections(b, func(b *testing.B, url string, connections int) func() error {
-		body, err := newEvent(b, 256).Body()
-		require.NoError(b, err)
+		body := newEvent(b, 256).Body()
 		transport := &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}
 		b.Cleanup(transport.CloseIdleConnections)
 		client := &http.Client{Transport: transport, Timeout: 5 * time.Second}

@@ -41,10 +41,6 @@ func New(endpoint config.Endpoint) (*Client, error) {
 // Send makes one attempt, which ends with the endpoint's timeout or with ctx. What the endpoint answers decides as soon
 // as the answer's headers are there: the body is read for at most one second and 64 KiB, and changes nothing.
 func (c *Client) Send(ctx context.Context, event *messages.Envelope) Outcome {
-	body, err := event.Body()
-	if err != nil {
-		return Outcome{Kind: Rejected, Err: err}
-	}
 	deadline := time.Now().Add(c.timeout)
 	attempt, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -52,7 +48,7 @@ func (c *Client) Send(ctx context.Context, event *messages.Envelope) Outcome {
 	defer timer.Stop()
 
 	var progress progress
-	response, err := c.transport.RoundTrip(newRequest(progress.trace(attempt), c.template, event.ID, body))
+	response, err := c.transport.RoundTrip(newRequest(progress.trace(attempt), c.template, event.ID, event.Body()))
 	if err != nil {
 		return failure(err, &progress, ctx.Err(), attempt.Err() != nil)
 	}

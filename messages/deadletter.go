@@ -19,14 +19,10 @@ type DeadLetter struct {
 
 // MarshalJSON writes the dead letter as it stands in a line of the file, with the event as it was sent.
 func (d *DeadLetter) MarshalJSON() ([]byte, error) {
-	body, err := d.Event.Body()
-	if err != nil {
-		return nil, err
-	}
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false) // as the event was encoded, whose bytes it would change
-	err = encoder.Encode(struct {
+	err := encoder.Encode(struct {
 		Endpoint   string          `json:"endpoint"`
 		Event      json.RawMessage `json:"event"`
 		Attempts   int             `json:"attempts"`
@@ -34,6 +30,6 @@ func (d *DeadLetter) MarshalJSON() ([]byte, error) {
 		LastError  string          `json:"last_error,omitempty"`
 		Reason     string          `json:"reason"`
 		Time       string          `json:"time"`
-	}{d.Endpoint, body, d.Attempts, d.LastStatus, d.LastError, d.Reason, string(appendTimestamp(nil, d.Time.UTC()))})
+	}{d.Endpoint, d.Event.Body(), d.Attempts, d.LastStatus, d.LastError, d.Reason, string(appendTimestamp(nil, d.Time.UTC()))})
 	return line.Bytes(), err
 }

@@ -102,13 +102,13 @@ func (e *Envelope) Size() int { return e.size }
 
 // Body is the JSON of an admitted event, made at the first call; every call returns the same bytes, which nobody may
 // change.
-func (e *Envelope) Body() ([]byte, error) {
+func (e *Envelope) Body() []byte {
 	e.encoding.Lock()
 	defer e.encoding.Unlock()
 	if e.body == nil {
 		e.body, e.event = e.encode(), nil
 	}
-	return e.body, nil
+	return e.body
 }
 
 func (e *Envelope) encode() []byte {
