@@ -98,7 +98,7 @@ func sendWithRouter(ctx context.Context, url string, connections int) error {
 		if err := topUp(handle); err != nil {
 			return err
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 	return nil
 }
