@@ -71,14 +71,22 @@ func (a *routerActor) Receive(ctx actor.Context) {
 		a.route(ctx)
 	case *actor.Terminated:
 		a.stopAfterEndpoints(ctx)
-	case *actor.Stopping:
+	case *actor.Stopping, *actor.Restarting:
 		a.stopTaking()
 	case *actor.Stopped:
 		a.stopped()
 	}
 }
 
+// start runs the endpoints, once: a restart, which only a parent that restarts all its children orders, has stopped them
+// with all they held, so the router stops as well rather than take events for nobody.
 func (a *routerActor) start(ctx actor.Context) {
+	if a.pids != nil {
+		a.log.Error("the router was restarted from above, and stops: spawn another one")
+		ctx.Stop(ctx.Self())
+		return
+	}
+	a.pids = make([]*actor.PID, 0, len(a.endpoints))
 	a.deadLetters.Spawn(ctx)
 	for _, endpoint := range a.endpoints {
 		a.pids = append(a.pids, ctx.Spawn(endpoint.Props(a.deadLetters)))

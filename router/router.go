@@ -114,7 +114,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 }
 
 // PID is the router actor's. Events (pointers to the structs of package messages) may be sent to it from any actor; who
-// sends learns nothing of a refusal, which is counted.
+// sends learns nothing of a refusal, which is counted; after Close they end among the actor system's own dead letters.
 func (h *Handle) PID() *actor.PID { return h.pid }
 
 // Notify hands an event over, which is the router's from then on. It never blocks. Its errors are those of ctx, where it

@@ -157,6 +157,40 @@ func TestRouterStoppedFromAboveAccountsForAllItHeld(t *testing.T) {
 	})
 }
 
+func TestRouterRestartedFromAboveAccountsForAllItHeldAndStops(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
+		spawned, sibling := make(chan *rig, 1), make(chan *actor.PID, 1)
+		broker := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, started := ctx.Message().(*actor.Started); started {
+				cfg := config.Default()
+				cfg.Webhook.Enabled = true
+				cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a"}}
+				spawned <- newRigOf(t, cfg, router.WithParent(ctx))
+				sibling <- ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+					if _, isText := ctx.Message().(string); isText {
+						panic("a bug in the broker")
+					}
+				}))
+			}
+		}, actor.WithSupervisor(actor.NewAllForOneStrategy(10, time.Minute, actor.DefaultDecider))))
+		defer system.Root.Stop(broker)
+		r := <-spawned
+		r.receivers["a"].answers(always(refused))
+		r.notifyMany(1, 10)
+		advance(0)
+		system.Root.Send(<-sibling, "fail")
+		advance(time.Second)
+
+		require.ErrorIs(t, r.notify("late", "t"), messages.ErrClosed)
+		require.EqualValues(t, 10, r.endpoint("a").Of(actors.DeadShutdown))
+		require.Equal(t, 1, r.log.count("restarted from above"))
+		var lost *router.LostError
+		require.ErrorAs(t, r.Close(context.Background()), &lost)
+	})
+}
+
 func TestTwoRoutersLiveInOneSystem(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		first := newRig(t, nil, config.Endpoint{Name: "a"})
