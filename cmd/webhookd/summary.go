@@ -6,9 +6,12 @@ import (
 	"github.com/fluxmq/webhookd/actors"
 )
 
-// summarize logs what became of every event, for the mailbox and each endpoint.
+// summarize logs what became of every event, for the mailbox and each endpoint; nothing where none came.
 func (s *service) summarize() {
 	stats := s.router.Stats()
+	if stats.Mailbox.Accepted == 0 {
+		return
+	}
 	s.log.Info("summary of the mailbox",
 		"offered", stats.Mailbox.Accepted,
 		"routed", stats.Mailbox.Of(actors.Routed),
