@@ -7,10 +7,8 @@ import (
 	"github.com/fluxmq/webhookd/httpclient"
 )
 
-const (
-	complaintInterval = 10 * time.Second // between two lines about failures of one kind
-	dropInterval      = time.Second      // between two lines about drops
-)
+// complaintInterval is the time between two lines about failures of one kind.
+const complaintInterval = 10 * time.Second
 
 // complaints says what is wrong with an endpoint without flooding the log: of each kind of failure the first at once,
 // then one every ten seconds with the number of those left out.
@@ -45,28 +43,5 @@ func (c *complaints) breakerChanged(log *slog.Logger, before, state BreakerState
 		log.Warn("circuit breaker opened: events wait until the endpoint is back", "held", held)
 	default:
 		log.Debug("circuit breaker "+state.String(), "held", held)
-	}
-}
-
-// DropReport logs the drops of a backlog, at most once a second, with the number since the last time. It belongs to the
-// actor that owns the backlog.
-type DropReport struct {
-	Pending bool      // there are drops to report
-	Next    time.Time // not before then
-}
-
-// Log reports what is pending unless it is too early.
-func (r *DropReport) Log(now time.Time, log *slog.Logger, backlog *Backlog) {
-	if !r.Pending || now.Before(r.Next) {
-		return
-	}
-	r.Pending, r.Next = false, now.Add(dropInterval)
-	r.LogRest(log, backlog)
-}
-
-// LogRest reports what was dropped since the last time, however early: the actor stops.
-func (r *DropReport) LogRest(log *slog.Logger, backlog *Backlog) {
-	for reason, events := range backlog.DroppedSince() {
-		log.Warn("events dropped", "reason", reason, "events", events)
 	}
 }
