@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // attemptRunner is a goroutine that makes attempts. With the end of one it runs the endpoint's actor, where nobody else
@@ -46,6 +47,6 @@ func (e *Endpoint) try(d *Delivery) (ended *attemptEnded) {
 			ended = &attemptEnded{delivery: d, took: time.Since(begun), panicked: reason, stack: debug.Stack()}
 		}
 	}()
-	outcome := e.sender.Send(e.requests, d.Event)
+	outcome := e.sender.Send(e.requests, d.Event.ID, []*messages.Envelope{d.Event})
 	return &attemptEnded{delivery: d, outcome: outcome, took: time.Since(begun)}
 }

@@ -18,8 +18,9 @@ import (
 
 // Sender makes the attempts of one endpoint. Its methods may be called from any goroutine.
 type Sender interface {
-	// Send sends the event once and ends soon after ctx does. A panic costs that event alone.
-	Send(ctx context.Context, event *messages.Envelope) httpclient.Outcome
+	// Send sends the events in one request and ends soon after ctx does: one event, or what the endpoint's batch allows. The
+	// id is the event's, or the batch's own. A panic costs these events alone.
+	Send(ctx context.Context, id string, events []*messages.Envelope) httpclient.Outcome
 	// Close frees what the sender holds, after the last Send ended.
 	Close()
 }

@@ -21,7 +21,7 @@ import (
 type rejecting struct{}
 
 func (rejecting) Close() {}
-func (rejecting) Send(context.Context, *messages.Envelope) httpclient.Outcome {
+func (rejecting) Send(context.Context, string, []*messages.Envelope) httpclient.Outcome {
 	return httpclient.Outcome{Kind: httpclient.Rejected, Status: 400, Sent: true}
 }
 

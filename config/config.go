@@ -14,6 +14,8 @@ type Config struct {
 	Admin       *Admin      `yaml:"admin,omitempty"` // nil: off
 	DeadLetters DeadLetters `yaml:"dead_letters"`
 	Log         Log         `yaml:"log"`
+
+	source *source // nil: built by a program; last, because it has no key
 }
 
 // Webhook says what is delivered, and how.
@@ -33,11 +35,26 @@ type Webhook struct {
 // MinQueueSize is the smallest queue_size.
 const MinQueueSize = 100
 
-// Defaults is what an endpoint uses where it says nothing itself.
+// Defaults is what an endpoint uses where it says nothing itself. What is left zero here is off.
 type Defaults struct {
-	Timeout        time.Duration  `yaml:"timeout"`
-	Retry          Retry          `yaml:"retry"`
-	CircuitBreaker CircuitBreaker `yaml:"circuit_breaker"`
+	Timeout        time.Duration     `yaml:"timeout"`
+	Retry          Retry             `yaml:"retry"`
+	CircuitBreaker CircuitBreaker    `yaml:"circuit_breaker"`
+	RateLimit      RateLimit         `yaml:"rate_limit,omitempty"`
+	MaxAge         time.Duration     `yaml:"max_age,omitempty"` // how long an event may wait for the endpoint
+	Batch          Batch             `yaml:"batch"`
+	ClientIDs      []string          `yaml:"client_ids,omitempty"` // globs of client ids, of which one must match
+	When           string            `yaml:"when,omitempty"`       // a CEL expression that must be true
+	Format         Format            `yaml:"format"`
+	Template       Template          `yaml:"template,omitempty"` // what FormatTemplate sends
+	Request        Request           `yaml:"request,omitempty"`
+	Compression    Compression       `yaml:"compression"`
+	Headers        map[string]Secret `yaml:"headers"`
+	Secrets        []Secret          `yaml:"secrets,omitempty"` // that requests are signed with, all of them
+	Auth           *Auth             `yaml:"auth,omitempty"`
+	TLS            TLS               `yaml:"tls,omitempty"`
+	Proxy          Secret            `yaml:"proxy,omitempty"` // a URL, or ProxyDirect; "": as the environment says
+	Egress         Egress            `yaml:"egress,omitempty"`
 }
 
 // Retry says how often and when an event is sent again.
@@ -57,22 +74,128 @@ type CircuitBreaker struct {
 	ResetTimeout     time.Duration `yaml:"reset_timeout"`     // how long it stays open before a probe
 }
 
+// RateLimit bounds the requests to an endpoint. What it holds back waits, and is charged nothing.
+type RateLimit struct {
+	PerSecond float64 `yaml:"per_second,omitempty"` // requests a second; 0: any number
+	Burst     int     `yaml:"burst,omitempty"`      // requests that may go out at once; 0: one
+}
+
+// Batch says how many events one request carries, as a JSON array. With MaxEvents 1 each goes alone, in no array.
+type Batch struct {
+	MaxEvents int           `yaml:"max_events"`
+	MaxBytes  ByteSize      `yaml:"max_bytes"` // of a batch; an event that is larger goes alone
+	MaxWait   time.Duration `yaml:"max_wait"`  // how long an event waits for a batch to fill
+}
+
+// Batches tells whether requests carry arrays.
+func (b Batch) Batches() bool { return b.MaxEvents > 1 }
+
+// Format is what the body of a request is.
+type Format string
+
+const (
+	FormatFluxMQ      Format = "fluxmq"      // FluxMQ's JSON envelope
+	FormatCloudEvents Format = "cloudevents" // CloudEvents 1.0, structured mode
+	FormatTemplate    Format = "template"    // what Template renders to
+	FormatRaw         Format = "raw"         // the payload of the message
+)
+
+// Template is the body of a request as a Go template (text/template).
+type Template struct {
+	ContentType string `yaml:"content_type,omitempty"` // "": application/json, and the body has to be JSON
+	Body        string `yaml:"body,omitempty"`
+}
+
+// Request says where in an endpoint's URL a request goes. All its texts are Go templates (text/template), whose output
+// is escaped.
+type Request struct {
+	Method string            `yaml:"method,omitempty"` // "": POST
+	Path   string            `yaml:"path,omitempty"`   // in place of the URL's path; "": that
+	Query  map[string]string `yaml:"query,omitempty"`  // added to the URL's query
+}
+
+// Compression says how bodies of 1 KiB and more are compressed.
+type Compression string
+
+const (
+	CompressionNone Compression = "none"
+	CompressionGzip Compression = "gzip" // Content-Encoding: gzip
+)
+
+// Auth is how requests prove who sends them. At most one field is set; with none they prove nothing.
+type Auth struct {
+	Basic      *Basic  `yaml:"basic,omitempty"`
+	Bearer     Secret  `yaml:"bearer,omitempty"`
+	BearerFile Path    `yaml:"bearer_file,omitempty"` // the token's file, read again when it changes and after a 401
+	OAuth2     *OAuth2 `yaml:"oauth2,omitempty"`
+}
+
+// Basic is a user's name and password (RFC 7617).
+type Basic struct {
+	Username string `yaml:"username"`
+	Password Secret `yaml:"password"`
+}
+
+// OAuth2 fetches bearer tokens by the client credentials grant (RFC 6749 §4.4).
+type OAuth2 struct {
+	TokenURL     string            `yaml:"token_url"`
+	ClientID     string            `yaml:"client_id"`
+	ClientSecret Secret            `yaml:"client_secret"`
+	Scopes       []string          `yaml:"scopes,omitempty"`
+	Params       map[string]Secret `yaml:"params,omitempty"` // further parameters of the token request, as audience
+}
+
+// TLS is how an https endpoint is trusted, and how it may trust us. The files are read again when they change.
+type TLS struct {
+	CAFile     Path   `yaml:"ca_file,omitempty"`     // PEM certificates to trust in place of the system's
+	CertFile   Path   `yaml:"cert_file,omitempty"`   // our own PEM certificate, and what leads to its authority
+	KeyFile    Path   `yaml:"key_file,omitempty"`    // the PEM key of CertFile
+	ServerName string `yaml:"server_name,omitempty"` // the name in the endpoint's certificate; "": the URL's host
+	MinVersion string `yaml:"min_version,omitempty"` // "1.2", which is also what "" means, or "1.3"
+}
+
+// ProxyDirect as a Proxy means none, whatever the environment says.
+const ProxyDirect = "direct"
+
+// Egress says which IP addresses may be dialled, in CIDR notation. Allow goes before Deny; what neither holds may be
+// dialled unless it is link-local or a cloud's metadata service.
+type Egress struct {
+	Allow []string `yaml:"allow,omitempty"`
+	Deny  []string `yaml:"deny,omitempty"`
+}
+
 // Endpoint is one receiver. Where a field that Webhook or Defaults has too is zero, theirs holds, key by key; Resolve
 // puts it in.
 type Endpoint struct {
-	Name           string            `yaml:"name"` // unique; it names the endpoint in logs and metrics
-	Type           string            `yaml:"type"` // TypeHTTP, which is also what "" means
-	URL            string            `yaml:"url"`  // http or https
-	Events         []string          `yaml:"events"`
-	TopicFilters   []string          `yaml:"topic_filters"`
-	Headers        map[string]Secret `yaml:"headers"`
+	Name         string   `yaml:"name"` // unique; it names the endpoint in logs and metrics
+	Type         string   `yaml:"type"` // TypeHTTP, which is also what "" means
+	URL          string   `yaml:"url"`  // http or https
+	Events       []string `yaml:"events"`
+	TopicFilters []string `yaml:"topic_filters"`
+
 	Timeout        time.Duration     `yaml:"timeout"`
 	Retry          Retry             `yaml:"retry"`
 	CircuitBreaker CircuitBreaker    `yaml:"circuit_breaker"`
-	Workers        int               `yaml:"workers"`
-	QueueSize      int               `yaml:"queue_size"`
-	QueueBytes     ByteSize          `yaml:"queue_bytes"`
-	DropPolicy     DropPolicy        `yaml:"drop_policy"`
+	RateLimit      RateLimit         `yaml:"rate_limit,omitempty"`
+	MaxAge         time.Duration     `yaml:"max_age,omitempty"`
+	Batch          Batch             `yaml:"batch"`
+	ClientIDs      []string          `yaml:"client_ids,omitempty"`
+	When           string            `yaml:"when,omitempty"`
+	Format         Format            `yaml:"format"`
+	Template       Template          `yaml:"template,omitempty"`
+	Request        Request           `yaml:"request,omitempty"`
+	Compression    Compression       `yaml:"compression"`
+	Headers        map[string]Secret `yaml:"headers"`
+	Secrets        []Secret          `yaml:"secrets,omitempty"`
+	Auth           *Auth             `yaml:"auth,omitempty"`
+	TLS            TLS               `yaml:"tls,omitempty"`
+	Proxy          Secret            `yaml:"proxy,omitempty"`
+	Egress         Egress            `yaml:"egress,omitempty"`
+
+	Workers    int        `yaml:"workers"`
+	QueueSize  int        `yaml:"queue_size"`
+	QueueBytes ByteSize   `yaml:"queue_bytes"`
+	DropPolicy DropPolicy `yaml:"drop_policy"`
 }
 
 // TypeHTTP is the one type of endpoint.
@@ -129,8 +252,13 @@ type Admin struct {
 
 // DeadLetters says where events are kept that were given up.
 type DeadLetters struct {
-	Dir string `yaml:"dir"` // "": the latest in memory only
+	Dir      Path          `yaml:"dir"`               // "": the latest in memory only
+	MaxBytes ByteSize      `yaml:"max_bytes"`         // of all files; the oldest gives way
+	MaxAge   time.Duration `yaml:"max_age,omitempty"` // after which a file is deleted, in whole days; 0: never
 }
+
+// Path is the path of a file or folder. A relative one in a configuration file is relative to that file's directory.
+type Path string
 
 // Log says what the program writes to standard error.
 type Log struct {
@@ -173,41 +301,12 @@ func Default() Config {
 					MaxRetryAfter:   5 * time.Minute,
 				},
 				CircuitBreaker: CircuitBreaker{FailureThreshold: 5, ResetTimeout: time.Minute},
+				Batch:          Batch{MaxEvents: 1, MaxBytes: 1 << 20, MaxWait: 100 * time.Millisecond},
+				Format:         FormatFluxMQ,
+				Compression:    CompressionNone,
 			},
 		},
-		Log: Log{Level: "info"},
-	}
-}
-
-// Resolve returns the endpoints with what they inherit in every field that they leave zero.
-func (w Webhook) Resolve() []Endpoint {
-	resolved := make([]Endpoint, len(w.Endpoints))
-	for i, endpoint := range w.Endpoints {
-		resolved[i] = w.complete(endpoint)
-	}
-	return resolved
-}
-
-func (w Webhook) complete(endpoint Endpoint) Endpoint {
-	inherit(&endpoint.Type, TypeHTTP)
-	inherit(&endpoint.Timeout, w.Defaults.Timeout)
-	inherit(&endpoint.Retry.MaxAttempts, w.Defaults.Retry.MaxAttempts)
-	inherit(&endpoint.Retry.InitialInterval, w.Defaults.Retry.InitialInterval)
-	inherit(&endpoint.Retry.MaxInterval, w.Defaults.Retry.MaxInterval)
-	inherit(&endpoint.Retry.Multiplier, w.Defaults.Retry.Multiplier)
-	inherit(&endpoint.Retry.MaxRetryAfter, w.Defaults.Retry.MaxRetryAfter)
-	inherit(&endpoint.CircuitBreaker.FailureThreshold, w.Defaults.CircuitBreaker.FailureThreshold)
-	inherit(&endpoint.CircuitBreaker.ResetTimeout, w.Defaults.CircuitBreaker.ResetTimeout)
-	inherit(&endpoint.Workers, w.Workers)
-	inherit(&endpoint.QueueSize, w.QueueSize)
-	inherit(&endpoint.QueueBytes, w.QueueBytes)
-	inherit(&endpoint.DropPolicy, w.DropPolicy)
-	return endpoint
-}
-
-func inherit[T comparable](field *T, inherited T) {
-	var zero T
-	if *field == zero {
-		*field = inherited
+		DeadLetters: DeadLetters{MaxBytes: 1 << 30},
+		Log:         Log{Level: "info"},
 	}
 }

@@ -16,8 +16,7 @@ const maxNodes = 200_000
 // problem, keeps the place of every path, expands environment variables, and refuses what would be misunderstood.
 type decoder struct {
 	findings
-	directory string
-	places    map[string]place
+	source
 	leftAlone map[string]*yaml.Node // FluxMQ's sections
 	nodes     int
 }
@@ -112,11 +111,14 @@ func (d *decoder) leaveAlone(section entry) {
 	d.leftAlone[section.key] = section.value
 }
 
-// yamlKeys are the keys of a struct, in the order of its fields.
+// yamlKeys are the keys of a struct, in the order of its exported fields, after which others may come.
 func yamlKeys(structure reflect.Type) []string {
-	keys := make([]string, structure.NumField())
-	for i := range keys {
-		keys[i], _, _ = strings.Cut(structure.Field(i).Tag.Get("yaml"), ",")
+	var keys []string
+	for i := range structure.NumField() {
+		if field := structure.Field(i); field.IsExported() {
+			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			keys = append(keys, key)
+		}
 	}
 	return keys
 }
@@ -151,10 +153,10 @@ func (d *decoder) decodeList(node *yaml.Node, path string, target reflect.Value)
 
 // resolvePath makes a path from the file relative to the file's directory.
 func (d *decoder) resolvePath(path string) string {
-	if filepath.IsAbs(path) {
+	if path == "" || filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(d.directory, path)
+	return filepath.Join(filepath.Dir(d.file), path)
 }
 
 // entry is one key of a mapping, with its value.

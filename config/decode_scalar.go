@@ -27,6 +27,9 @@ func (d *decoder) decodeScalar(node *yaml.Node, path string, target reflect.Valu
 		d.report(path, "%v", err)
 		return
 	}
+	if target.Type() == reflect.TypeFor[Path]() {
+		text = d.resolvePath(text)
+	}
 	if target.Kind() == reflect.String {
 		target.SetString(text)
 		return

@@ -45,10 +45,11 @@ func (e Endpoint) shown() shownEndpoint {
 	return shownEndpoint(e)
 }
 
-// Format prints the endpoint as fmt does any struct, without its secrets.
-func (e Endpoint) Format(state fmt.State, verb rune) {
-	fmt.Fprintf(state, fmt.FormatString(state, verb), e.shown())
-}
+// String is the endpoint with the names of its fields, without its secrets.
+func (e Endpoint) String() string { return fmt.Sprintf("%+v", e.shown()) }
+
+// GoString is the endpoint as %#v shows a struct, without its secrets.
+func (e Endpoint) GoString() string { return fmt.Sprintf("%#v", e.shown()) }
 
 // MarshalYAML writes the endpoint without its secrets.
 func (e Endpoint) MarshalYAML() (any, error) { return e.shown(), nil }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -39,7 +38,7 @@ func Load(path string) (Config, []string, error) {
 //
 // The strings are notes for the log. The error is Errors, with everything that is wrong at once.
 func Parse(name string, text []byte) (Config, []string, error) {
-	d := &decoder{directory: filepath.Dir(name), places: map[string]place{}}
+	d := &decoder{source: source{file: name, places: map[string]place{}}}
 	root, err := parseYAML(name, text)
 	if err != nil {
 		return Config{}, nil, err
@@ -51,8 +50,9 @@ func Parse(name string, text []byte) (Config, []string, error) {
 
 	d.addConsequent(config.Validate())
 	if len(d.problems) > 0 {
-		return Config{}, nil, d.located(name)
+		return Config{}, nil, d.located()
 	}
+	config.source = &d.source
 	return config, d.notes(), nil
 }
 
@@ -64,9 +64,6 @@ func (d *decoder) adapt(c *Config) {
 			c.BrokerID = id.Value
 			d.places["broker_id"] = placeOf(id)
 		}
-	}
-	if c.DeadLetters.Dir != "" {
-		c.DeadLetters.Dir = d.resolvePath(c.DeadLetters.Dir)
 	}
 }
 

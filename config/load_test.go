@@ -136,7 +136,7 @@ func TestEverythingSaidIsRead(t *testing.T) {
 			Ingest: &config.Ingest{Listen: "[::]:8080", Token: "s3cret from a file", MaxBodyBytes: 1 << 20},
 		},
 		Admin:       &config.Admin{Listen: "127.0.0.1:0", Token: "s3cret"},
-		DeadLetters: config.DeadLetters{Dir: filepath.FromSlash("testdata/good/dead")},
+		DeadLetters: config.DeadLetters{Dir: config.Path(filepath.FromSlash("testdata/good/dead")), MaxBytes: 1 << 30},
 		Log:         config.Log{Level: "debug", Format: "json"},
 	}, got)
 }

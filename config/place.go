@@ -22,26 +22,17 @@ func placeOf(node *yaml.Node) place {
 
 // located returns the problems in the order of the file, each with its place: that of the nearest path above, for a
 // key that is missing.
-func (d *decoder) located(file string) Errors {
+func (d *decoder) located() Errors {
 	problems := slices.Clone(d.problems)
 	for i := range problems {
 		at := d.placeNear(problems[i].Path)
-		problems[i].File, problems[i].Line, problems[i].Column = file, at.line, at.column
+		problems[i].File, problems[i].Line, problems[i].Column = d.file, at.line, at.column
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	if more := len(problems) - maxProblems; more > 0 {
-		problems = append(problems[:maxProblems], Problem{File: file, Message: fmt.Sprintf("and %d problems more", more)})
+		problems = append(problems[:maxProblems], Problem{File: d.file, Message: fmt.Sprintf("and %d problems more", more)})
 	}
 	return problems
-}
-
-func (d *decoder) placeNear(path string) place {
-	for ok := true; ok; path, ok = parentPath(path) {
-		if at, written := d.places[path]; written {
-			return at
-		}
-	}
-	return place{1, 1}
 }

@@ -17,7 +17,7 @@ func (c Config) Validate() error {
 	if c.Admin != nil {
 		f.checkAddress("admin.listen", c.Admin.Listen)
 	}
-	if strings.ContainsFunc(c.DeadLetters.Dir, unicode.IsControl) {
+	if strings.ContainsFunc(string(c.DeadLetters.Dir), unicode.IsControl) {
 		f.report("dead_letters.dir", "has a control character")
 	}
 	f.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")

@@ -26,7 +26,7 @@ func requireAway(t *testing.T, outcome Outcome) {
 func TestRefusedPortIsAway(t *testing.T) {
 	address := closedPort(t)
 
-	outcome := clientOf(t, "http://"+address).Send(t.Context(), newEvent(t, 0))
+	outcome := clientOf(t, "http://"+address).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.ErrorIs(t, outcome.Err, syscall.ECONNREFUSED)
@@ -35,7 +35,7 @@ func TestRefusedPortIsAway(t *testing.T) {
 }
 
 func TestHostWithoutAnAddressIsAway(t *testing.T) {
-	outcome := clientOf(t, "http://webhookd.invalid").Send(t.Context(), newEvent(t, 0))
+	outcome := clientOf(t, "http://webhookd.invalid").sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.Contains(t, outcome.Advice(), "can't be re") // resolved, or reached where no name server answers
@@ -44,7 +44,7 @@ func TestHostWithoutAnAddressIsAway(t *testing.T) {
 func TestUntrustedCertificateIsAway(t *testing.T) {
 	server := serveTLS(t)
 
-	outcome := clientOf(t, server.URL).Send(t.Context(), newEvent(t, 0))
+	outcome := clientOf(t, server.URL).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "certificate")
@@ -56,7 +56,7 @@ func TestCertificateOfAnotherHostIsAway(t *testing.T) {
 	client := clientOf(t, strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
 	client.transport.TLSClientConfig = trusting(server)
 
-	outcome := client.Send(t.Context(), newEvent(t, 0))
+	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "localhost")
@@ -69,7 +69,7 @@ func TestPlainHTTPWhereTLSIsExpectedIsAway(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
 	})
 
-	outcome := clientOf(t, strings.Replace(url, "http", "https", 1)).Send(t.Context(), newEvent(t, 0))
+	outcome := clientOf(t, strings.Replace(url, "http", "https", 1)).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.Contains(t, outcome.Advice(), "speaks no TLS")
@@ -84,7 +84,7 @@ func TestHandshakeThatNeverEndsIsAway(t *testing.T) {
 	endpoint := endpointAt(strings.Replace(url, "http", "https", 1))
 	endpoint.Timeout = 50 * time.Millisecond
 
-	outcome := newClient(t, endpoint).Send(t.Context(), newEvent(t, 0))
+	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.Contains(t, outcome.Advice(), "raise timeout")

@@ -19,7 +19,7 @@ func BenchmarkSend(b *testing.B) {
 		endpoint := endpointAt(url)
 		endpoint.Workers = connections
 		client, event := newClient(b, endpoint), newEvent(b, 256)
-		return func() error { return client.Send(context.Background(), event).Err }
+		return func() error { return client.sendEvent(context.Background(), event).Err }
 	})
 }
 

@@ -40,7 +40,7 @@ func New(endpoint config.Endpoint) (*Client, error) {
 
 // Send makes one attempt, which ends with the endpoint's timeout or with ctx. What the endpoint answers decides as soon
 // as the answer's headers are there: the body is read for at most one second and 64 KiB, and changes nothing.
-func (c *Client) Send(ctx context.Context, event *messages.Envelope) Outcome {
+func (c *Client) Send(ctx context.Context, id string, events []*messages.Envelope) Outcome {
 	deadline := time.Now().Add(c.timeout)
 	attempt, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -48,7 +48,7 @@ func (c *Client) Send(ctx context.Context, event *messages.Envelope) Outcome {
 	defer timer.Stop()
 
 	var progress progress
-	response, err := c.transport.RoundTrip(newRequest(progress.trace(attempt), c.template, event.ID, event.Body()))
+	response, err := c.transport.RoundTrip(newRequest(progress.trace(attempt), c.template, id, events[0].Body()))
 	if err != nil {
 		return failure(err, &progress, ctx.Err(), attempt.Err() != nil)
 	}

@@ -49,7 +49,7 @@ func TestOneConnectionServesAllDeliveriesInTurn(t *testing.T) {
 			client, event := clientOf(t, server.URL), newEvent(t, 0)
 
 			for range 50 {
-				require.NotZero(t, client.Send(t.Context(), event).Status)
+				require.NotZero(t, client.sendEvent(t.Context(), event).Status)
 			}
 
 			require.EqualValues(t, 1, opened.Load())
@@ -62,7 +62,7 @@ func TestBodyBeyondTheLimitCostsTheConnection(t *testing.T) {
 	client, event := clientOf(t, server.URL), newEvent(t, 0)
 
 	for range 3 {
-		require.Equal(t, Delivered, client.Send(t.Context(), event).Kind)
+		require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
 	}
 
 	require.EqualValues(t, 3, opened.Load())
@@ -81,7 +81,7 @@ func TestWorkersKeepTheirConnections(t *testing.T) {
 	for range 20 {
 		var workers sync.WaitGroup
 		for range endpoint.Workers {
-			workers.Go(func() { client.Send(t.Context(), event) })
+			workers.Go(func() { client.sendEvent(t.Context(), event) })
 		}
 		for range endpoint.Workers {
 			<-arrived
@@ -103,7 +103,7 @@ func TestMoreSendersThanWorkersShareTheConnections(t *testing.T) {
 
 	var senders sync.WaitGroup
 	for range 20 {
-		senders.Go(func() { assert.Equal(t, Delivered, client.Send(t.Context(), event).Kind) })
+		senders.Go(func() { assert.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind) })
 	}
 	senders.Wait()
 
@@ -124,8 +124,8 @@ func TestBrokenConnectionIsNotSentAgain(t *testing.T) {
 			endpoint.Headers = map[string]config.Secret{header: "1"}
 			client, event := newClient(t, endpoint), newEvent(t, 0)
 
-			require.Equal(t, Delivered, client.Send(t.Context(), event).Kind)
-			outcome := client.Send(t.Context(), event)
+			require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
+			outcome := client.sendEvent(t.Context(), event)
 
 			requireBroken(t, outcome)
 			require.EqualValues(t, 2, requests.Load())
@@ -153,7 +153,7 @@ func TestIdleConnectionThatTakesNothingIsReplaced(t *testing.T) {
 	stuck := stickFirstConnection(t, client, event)
 
 	stuck.Store(true)
-	outcome := client.Send(t.Context(), event)
+	outcome := client.sendEvent(t.Context(), event)
 
 	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
 	require.Len(t, requests, 2)
@@ -168,7 +168,7 @@ func TestIdleConnectionThatTakesNothingAndHasNoSuccessorIsAway(t *testing.T) {
 	stuck.Store(true)
 	require.NoError(t, server.Listener.Close())
 
-	requireAway(t, client.Send(t.Context(), event))
+	requireAway(t, client.sendEvent(t.Context(), event))
 }
 
 // stickFirstConnection delivers the event over a connection that stays idle, and can then be made stuck.
@@ -184,19 +184,19 @@ func stickFirstConnection(t *testing.T, client *Client, event *messages.Envelope
 		}
 		return conn, err
 	}
-	require.Equal(t, Delivered, client.Send(t.Context(), event).Kind)
+	require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
 	return &first.stuck
 }
 
 func TestEndpointGoneBetweenTwoDeliveriesIsAway(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	client, event := clientOf(t, server.URL), newEvent(t, 0)
-	require.Equal(t, 404, client.Send(t.Context(), event).Status)
+	require.Equal(t, 404, client.sendEvent(t.Context(), event).Status)
 
 	server.Close()
 
 	require.Eventually(t, func() bool {
-		outcome := client.Send(t.Context(), event)
+		outcome := client.sendEvent(t.Context(), event)
 		return outcome.Kind == Away && !outcome.Sent
 	}, 5*time.Second, time.Millisecond)
 }

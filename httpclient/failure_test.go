@@ -42,7 +42,7 @@ func TestAnswerThatIsNoneIsAFailure(t *testing.T) {
 		"endless early hints":   strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", 3000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			outcome := clientOf(t, listen(t, answering(answer))).Send(t.Context(), newEvent(t, 0))
+			outcome := clientOf(t, listen(t, answering(answer))).sendEvent(t.Context(), newEvent(t, 0))
 
 			requireBroken(t, outcome)
 			require.Less(t, len(outcome.Err.Error()), maxErrorBytes)
@@ -59,7 +59,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, answer string) {
-		outcome := clientOf(t, listen(t, answering(answer))).Send(t.Context(), newEvent(t, 0))
+		outcome := clientOf(t, listen(t, answering(answer))).sendEvent(t.Context(), newEvent(t, 0))
 
 		require.True(t, outcome.Sent)
 		require.Contains(t, []Kind{Delivered, Rejected, Failed, Away}, outcome.Kind)
@@ -79,7 +79,7 @@ func TestBodyThatIsMalformedChangesNoVerdict(t *testing.T) {
 		"no body promised": "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
 	} {
 		t.Run(name, func(t *testing.T) {
-			outcome := clientOf(t, listen(t, answering(answer))).Send(t.Context(), newEvent(t, 0))
+			outcome := clientOf(t, listen(t, answering(answer))).sendEvent(t.Context(), newEvent(t, 0))
 
 			require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
 		})
@@ -87,7 +87,7 @@ func TestBodyThatIsMalformedChangesNoVerdict(t *testing.T) {
 }
 
 func TestConnectionClosedAtOnceIsAFailure(t *testing.T) {
-	outcome := clientOf(t, listen(t, func(net.Conn) {})).Send(t.Context(), newEvent(t, 0))
+	outcome := clientOf(t, listen(t, func(net.Conn) {})).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireBroken(t, outcome)
 }
@@ -98,7 +98,7 @@ func TestConnectionResetBeforeTheAnswerIsAFailure(t *testing.T) {
 		readRequest(bufio.NewReader(conn))
 	})
 
-	outcome := clientOf(t, url).Send(t.Context(), newEvent(t, 0))
+	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireBroken(t, outcome)
 	require.ErrorIs(t, outcome.Err, syscall.ECONNRESET)
@@ -113,7 +113,7 @@ func TestAnswerBeforeTheWholeRequestIsTheVerdict(t *testing.T) {
 		<-settled
 	})
 
-	outcome := clientOf(t, url).Send(t.Context(), newEvent(t, 16<<20))
+	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 16<<20))
 
 	require.Equal(t, Rejected, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, 413, outcome.Status)
@@ -127,7 +127,7 @@ func TestResetAfterAnEarlyAnswerIsThatAnswerOrAFailure(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
 	})
 
-	outcome := clientOf(t, url).Send(t.Context(), newEvent(t, 16<<20))
+	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 16<<20))
 
 	if outcome.Status == 413 {
 		require.Equal(t, Rejected, outcome.Kind)
@@ -149,7 +149,7 @@ func TestAttemptThatItsCallerCancelsIsAFailure(t *testing.T) {
 		cancel()
 	}()
 
-	outcome := clientOf(t, server.URL).Send(ctx, newEvent(t, 0))
+	outcome := clientOf(t, server.URL).sendEvent(ctx, newEvent(t, 0))
 
 	requireBroken(t, outcome)
 	require.ErrorIs(t, outcome.Err, context.Canceled)
@@ -162,7 +162,7 @@ func TestAttemptCancelledBeforehandSendsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	outcome := clientOf(t, server.URL).Send(ctx, newEvent(t, 0))
+	outcome := clientOf(t, server.URL).sendEvent(ctx, newEvent(t, 0))
 
 	require.Equal(t, Failed, outcome.Kind)
 	require.False(t, outcome.Sent)
@@ -176,7 +176,7 @@ func TestEventThatCannotBeSentIsRejected(t *testing.T) {
 	var requests []received
 	server := serve(t, record(&requests))
 
-	outcome := clientOf(t, server.URL).Send(t.Context(), event)
+	outcome := clientOf(t, server.URL).sendEvent(t.Context(), event)
 
 	require.Equal(t, Rejected, outcome.Kind)
 	require.Zero(t, outcome.Status)
@@ -213,7 +213,7 @@ func TestErrorsShowNeitherURLNorHeaders(t *testing.T) {
 			endpoint.Headers = map[string]config.Secret{"Authorization": "topsecret"}
 			endpoint.Timeout = 100 * time.Millisecond
 
-			outcome := newClient(t, endpoint).Send(t.Context(), newEvent(t, 0))
+			outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 			require.Error(t, outcome.Err)
 			require.NotContains(t, fmt.Sprintf("%+v", outcome), "topsecret")

@@ -35,7 +35,7 @@ func TestHTTP2SharesOneConnection(t *testing.T) {
 	client.transport.TLSClientConfig = trusting(server)
 
 	for range 10 {
-		outcome := client.Send(t.Context(), event)
+		outcome := client.sendEvent(t.Context(), event)
 		require.Equal(t, Away, outcome.Kind, "%v", outcome.Err)
 		require.Equal(t, 503, outcome.Status)
 		require.Equal(t, 3*time.Second, outcome.Pause)
@@ -58,7 +58,7 @@ func TestHTTP2TimeoutIsAFailure(t *testing.T) {
 	client := newClient(t, endpoint)
 	client.transport.TLSClientConfig = trusting(server)
 
-	outcome := client.Send(t.Context(), newEvent(t, 0))
+	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
 	requireBroken(t, outcome)
 	require.Equal(t, "HTTP/2.0", <-protocols)

@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -119,4 +120,8 @@ func closedPort(t testing.TB) string {
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 	return listener.Addr().String()
+}
+
+func (c *Client) sendEvent(ctx context.Context, event *messages.Envelope) Outcome {
+	return c.Send(ctx, event.ID, []*messages.Envelope{event})
 }

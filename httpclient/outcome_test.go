@@ -36,7 +36,7 @@ func TestEveryStatusMeansWhatTheRuleSays(t *testing.T) {
 		client, err := New(endpointAt(fmt.Sprintf("%s/%d", server.URL, status)))
 		require.NoError(t, err)
 
-		outcome := client.Send(t.Context(), event)
+		outcome := client.sendEvent(t.Context(), event)
 		client.Close()
 
 		require.Equal(t, want, outcome.Kind, "status %d", status)
@@ -57,7 +57,7 @@ func TestStatusThatHTTPDoesNotKnowIsAFailure(t *testing.T) {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			url := listen(t, answering("HTTP/1.1 "+line+"\r\n\r\n"))
 
-			outcome := clientOf(t, url).Send(t.Context(), newEvent(t, 0))
+			outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 0))
 
 			require.Equal(t, Failed, outcome.Kind)
 			require.Equal(t, status, outcome.Status)
@@ -75,7 +75,7 @@ func TestSwitchedProtocolHoldsNobody(t *testing.T) {
 	})
 	begun := time.Now()
 
-	outcome := clientOf(t, url).Send(t.Context(), newEvent(t, 0))
+	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 0))
 
 	require.Equal(t, Failed, outcome.Kind)
 	require.Less(t, time.Since(begun), maxDrainTime)
@@ -93,7 +93,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 			endpoint := endpointAt(server.URL)
 			endpoint.Headers = map[string]config.Secret{"Authorization": "Bearer token"}
 
-			outcome := newClient(t, endpoint).Send(t.Context(), newEvent(t, 0))
+			outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 			require.Equal(t, Away, outcome.Kind)
 			require.Equal(t, status, outcome.Status)
@@ -112,8 +112,8 @@ func TestCookiesAreNotKept(t *testing.T) {
 	})
 	client := clientOf(t, server.URL)
 
-	client.Send(t.Context(), newEvent(t, 0))
-	client.Send(t.Context(), newEvent(t, 0))
+	client.sendEvent(t.Context(), newEvent(t, 0))
+	client.sendEvent(t.Context(), newEvent(t, 0))
 
 	require.Len(t, requests, 2)
 	require.NotContains(t, requests[1].header, "Cookie")
@@ -140,7 +140,7 @@ func TestRetryAfterPausesOnlyWhereItMeansSomething(t *testing.T) {
 				w.WriteHeader(c.status)
 			})
 
-			outcome := clientOf(t, server.URL).Send(t.Context(), newEvent(t, 0))
+			outcome := clientOf(t, server.URL).sendEvent(t.Context(), newEvent(t, 0))
 
 			require.Equal(t, c.asked, outcome.PauseAsked)
 			require.Equal(t, c.pause, outcome.Pause)

@@ -38,7 +38,7 @@ func TestProxyThatRefusesTheTunnelIsAway(t *testing.T) {
 	client := clientOf(t, "https://receiver.example/hook")
 	client.transport.Proxy = http.ProxyURL(address)
 
-	outcome := client.Send(t.Context(), newEvent(t, 0))
+	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "Proxy Authentication Required")
@@ -52,7 +52,7 @@ func TestProxyWritesNoLongErrors(t *testing.T) {
 	client := clientOf(t, "https://receiver.example/hook")
 	client.transport.Proxy = http.ProxyURL(address)
 
-	outcome := client.Send(t.Context(), newEvent(t, 0))
+	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.LessOrEqual(t, len(outcome.Err.Error()), maxErrorBytes+len("…"))
@@ -77,6 +77,6 @@ func deliverOnce() {
 		return
 	}
 	defer client.Close()
-	outcome := client.Send(context.Background(), messages.NewEnvelope(&messages.AuthSuccess{ClientID: "publisher-1"}))
+	outcome := client.sendEvent(context.Background(), messages.NewEnvelope(&messages.AuthSuccess{ClientID: "publisher-1"}))
 	fmt.Println("result:", outcome.Kind, outcome.Err)
 }

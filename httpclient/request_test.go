@@ -34,7 +34,7 @@ func TestRequestCarriesTheEventAndWhatIdentifiesIt(t *testing.T) {
 	event := newEvent(t, 100)
 	body := event.Body()
 
-	outcome := clientOf(t, server.URL+"/hooks?of=broker").Send(t.Context(), event)
+	outcome := clientOf(t, server.URL+"/hooks?of=broker").sendEvent(t.Context(), event)
 
 	require.Equal(t, Outcome{Kind: Delivered, Status: 200, Sent: true}, outcome)
 	require.Len(t, requests, 1)
@@ -54,8 +54,8 @@ func TestEveryAttemptSendsTheSameBytes(t *testing.T) {
 	server := serve(t, record(&requests))
 	client, event := clientOf(t, server.URL), newEvent(t, 1000)
 
-	client.Send(t.Context(), event)
-	client.Send(t.Context(), event)
+	client.sendEvent(t.Context(), event)
+	client.sendEvent(t.Context(), event)
 
 	require.Len(t, requests, 2)
 	require.Equal(t, requests[0], requests[1])
@@ -71,8 +71,8 @@ func TestConfiguredHeadersAreSent(t *testing.T) {
 	}
 
 	client := newClient(t, endpoint)
-	client.Send(t.Context(), newEvent(t, 0))
-	client.Send(t.Context(), newEvent(t, 0))
+	client.sendEvent(t.Context(), newEvent(t, 0))
+	client.sendEvent(t.Context(), newEvent(t, 0))
 
 	require.Len(t, requests, 2)
 	for _, request := range requests {
@@ -101,7 +101,7 @@ func TestUserinfoOfTheURLBecomesBasicAuthorization(t *testing.T) {
 			endpoint := endpointAt("http://user:p%40ss@" + server.Listener.Addr().String())
 			endpoint.Headers = c.headers
 
-			newClient(t, endpoint).Send(t.Context(), newEvent(t, 0))
+			newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 			require.Len(t, requests, 1)
 			require.Equal(t, []string{c.want}, requests[0].header["Authorization"])

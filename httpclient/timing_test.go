@@ -70,7 +70,7 @@ func serveInVirtualTime(t *testing.T, handler http.HandlerFunc, test func(*testi
 func send(t *testing.T, client *Client) (Outcome, time.Duration) {
 	t.Helper()
 	event, begun := newEvent(t, 0), time.Now()
-	outcome := client.Send(t.Context(), event)
+	outcome := client.sendEvent(t.Context(), event)
 	return outcome, time.Since(begun)
 }
 

@@ -111,6 +111,22 @@ func (e *Envelope) Body() []byte {
 	return e.body
 }
 
+// Event is the event itself, which nobody may change. Where only its JSON is held any more it is read from that, and is
+// another copy at each call.
+func (e *Envelope) Event() (Event, error) {
+	e.encoding.Lock()
+	event, body := e.event, e.body
+	e.encoding.Unlock()
+	if event != nil {
+		return event, nil
+	}
+	parsed, err := ParseEnvelope(body)
+	if err != nil {
+		return nil, fmt.Errorf("read an encoded event: %w", err)
+	}
+	return parsed.event, nil
+}
+
 func (e *Envelope) encode() []byte {
 	o := append(make(object, 0, e.size), '{')
 	o = o.text("event_type", e.eventType.String()).text("event_id", e.ID)

@@ -66,6 +66,17 @@ type MessagePublished struct {
 	Payload []byte `json:"payload,omitempty"`
 	// PayloadOmitted tells that the payload was larger than max_payload_bytes. The router sets it.
 	PayloadOmitted bool `json:"payload_omitted,omitempty"`
+	// ContentType is what the publisher says the payload is (MQTT 5.0 §3.3.2.3.9). It is left out together with Payload.
+	ContentType string `json:"content_type,omitempty"`
+	// UserProperties are what the publisher added (MQTT 5.0 §3.3.2.3.7), in its order. They are left out together with
+	// Payload.
+	UserProperties []UserProperty `json:"user_properties,omitempty"`
+}
+
+// UserProperty is one user property of a message. A name may occur more than once.
+type UserProperty struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // MessageDelivered tells that the broker sent a message to a subscriber (message.delivered).

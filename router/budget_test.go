@@ -128,7 +128,7 @@ func BenchmarkWants(b *testing.B) {
 type delivering struct{}
 
 func (delivering) Close() {}
-func (delivering) Send(context.Context, *messages.Envelope) httpclient.Outcome {
+func (delivering) Send(context.Context, string, []*messages.Envelope) httpclient.Outcome {
 	return httpclient.Outcome{Kind: httpclient.Delivered, Status: 200, Sent: true}
 }
 

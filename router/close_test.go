@@ -142,7 +142,7 @@ func TestDeadLettersInAFolderAreNotLost(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		cfg := config.Default()
 		cfg.Webhook.Enabled = true
-		cfg.DeadLetters.Dir = dir
+		cfg.DeadLetters.Dir = config.Path(dir)
 		cfg.Webhook.Endpoints = []config.Endpoint{{Name: "away"}}
 		r := newRigOf(t, cfg)
 		r.receivers["away"].answers(always(refused))
@@ -193,7 +193,7 @@ func TestTornLastLineOfDeadLettersDoesNoHarm(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		cfg := config.Default()
 		cfg.Webhook.Enabled = true
-		cfg.DeadLetters.Dir = dir
+		cfg.DeadLetters.Dir = config.Path(dir)
 		cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a"}}
 		r := newRigOf(t, cfg)
 		r.receivers["a"].answers(always(badRequest))
@@ -211,7 +211,7 @@ func TestUnusableDeadLetterFolderIsAnError(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	cfg := config.Default()
 	cfg.Webhook.Enabled = true
-	cfg.DeadLetters.Dir = filepath.Join(file, "sub")
+	cfg.DeadLetters.Dir = config.Path(filepath.Join(file, "sub"))
 	_, err := router.Spawn(nil, cfg)
 	require.ErrorContains(t, err, "dead letters")
 }

@@ -100,7 +100,8 @@ type rigSender struct {
 	began time.Time
 }
 
-func (s *rigSender) Send(ctx context.Context, event *messages.Envelope) httpclient.Outcome {
+func (s *rigSender) Send(ctx context.Context, _ string, events []*messages.Envelope) httpclient.Outcome {
+	event := events[0]
 	body := event.Body()
 	s.mu.Lock()
 	s.received = append(s.received, arrival{at: time.Since(s.began), id: event.ID, body: string(body)})

@@ -100,7 +100,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	if err != nil {
 		return nil, err
 	}
-	if router.deadLetters, err = actors.OpenDeadLetters(cfg.DeadLetters.Dir, o.log); err != nil {
+	if router.deadLetters, err = actors.OpenDeadLetters(string(cfg.DeadLetters.Dir), o.log); err != nil {
 		router.discard()
 		return nil, err
 	}

@@ -114,8 +114,8 @@ type receiver struct {
 }
 
 // Send implements actors.Sender.
-func (r *receiver) Send(ctx context.Context, envelope *messages.Envelope) httpclient.Outcome {
-	a, answer, lasts := r.begin(envelope)
+func (r *receiver) Send(ctx context.Context, _ string, events []*messages.Envelope) httpclient.Outcome {
+	a, answer, lasts := r.begin(events[0])
 	defer r.end(a)
 	switch {
 	case !pass(ctx, lasts):

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"errors"
+	"strings"
+)
+
+// source is the file that a Config was read from, and where in it each key stands.
+type source struct {
+	file   string
+	places map[string]place
+}
+
+// KeyError is what is wrong with the value of one key of an endpoint, found by who has to use the value.
+type KeyError struct {
+	Key string // below the endpoint: "tls.ca_file", "secrets[0]"
+	Err error  // as the end of a sentence that begins with the key
+}
+
+// Error is the key and what is wrong with it.
+func (e *KeyError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+// Unwrap is what is wrong.
+func (e *KeyError) Unwrap() error { return e.Err }
+
+// EndpointProblems turns what is wrong with an endpoint's resolved values (a KeyError, or several joined) into Errors
+// with the place of each key: in the endpoint, or in the defaults that it inherits from.
+func (c Config) EndpointProblems(endpoint int, err error) Errors {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var problems Errors
+		for _, one := range joined.Unwrap() {
+			problems = append(problems, c.EndpointProblems(endpoint, one)...)
+		}
+		return problems
+	}
+	path := joinIndex("webhook.endpoints", endpoint)
+	var inKey *KeyError
+	if errors.As(err, &inKey) {
+		path, err = c.pathOf(path, inKey.Key), inKey.Err
+	}
+	problem := Problem{Path: path, Message: err.Error()}
+	if c.source != nil {
+		at := c.source.placeNear(path)
+		problem.File, problem.Line, problem.Column = c.source.file, at.line, at.column
+	}
+	return Errors{problem}
+}
+
+// pathOf is where an endpoint's key is said: in defaults, where only they say it.
+func (c Config) pathOf(endpoint, key string) string {
+	section, _, _ := strings.Cut(key, ".")
+	if c.source != nil && !c.source.says(endpoint+"."+section) && c.source.says("webhook.defaults."+section) {
+		return "webhook.defaults." + key
+	}
+	return endpoint + "." + key
+}
+
+func (s *source) says(path string) bool {
+	_, written := s.places[path]
+	return written
+}
+
+// placeNear is the place of the path, or of the nearest one above that is written.
+func (s *source) placeNear(path string) place {
+	for ok := true; ok; path, ok = parentPath(path) {
+		if at, written := s.places[path]; written {
+			return at
+		}
+	}
+	return place{1, 1}
+}

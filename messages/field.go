@@ -1,0 +1,33 @@
+package messages
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Field is one field of the "data" of an event type.
+type Field struct {
+	Name string // its key in JSON
+	Kind reflect.Type
+
+	index int
+}
+
+var fieldsOf = func() (fields [TypeCount + 1][]Field) {
+	for _, t := range Types() {
+		event := reflect.TypeOf(newEvent(t)).Elem()
+		for i := range event.NumField() {
+			name, _, _ := strings.Cut(event.Field(i).Tag.Get("json"), ",")
+			fields[t] = append(fields[t], Field{Name: name, Kind: event.Field(i).Type, index: i})
+		}
+	}
+	return fields
+}()
+
+// Fields lists the fields of an event type, in the order of its JSON.
+func Fields(t Type) []Field { return fieldsOf[t] }
+
+// Of is the field's value in an event of its type.
+func (f Field) Of(event Event) any {
+	return reflect.ValueOf(event).Elem().Field(f.index).Interface()
+}
