@@ -18,6 +18,7 @@ type attemptRunner struct {
 // attemptEnded brings the end of an attempt back to the actor that began it.
 type attemptEnded struct {
 	delivery *Delivery
+	id       string // what the request was known by
 	outcome  httpclient.Outcome
 	took     time.Duration
 	panicked any            // what the attempt panicked with, nil when it did not
@@ -41,12 +42,20 @@ func (r *attemptRunner) run(d *Delivery) {
 
 // try recovers by itself: supervision doesn't see a goroutine of our own.
 func (e *Endpoint) try(d *Delivery) (ended *attemptEnded) {
-	begun := time.Now()
+	begun, id := time.Now(), d.id()
 	defer func() {
 		if reason := recover(); reason != nil {
-			ended = &attemptEnded{delivery: d, took: time.Since(begun), panicked: reason, stack: debug.Stack()}
+			ended = &attemptEnded{delivery: d, id: id, took: time.Since(begun), panicked: reason, stack: debug.Stack()}
 		}
 	}()
-	outcome := e.sender.Send(e.requests, d.Event.ID, []*messages.Envelope{d.Event})
-	return &attemptEnded{delivery: d, outcome: outcome, took: time.Since(begun)}
+	outcome := e.sender.Send(e.requests, id, envelopes(d.outgoing()))
+	return &attemptEnded{delivery: d, id: id, outcome: outcome, took: time.Since(begun)}
+}
+
+func envelopes(arrivals []arrival) []*messages.Envelope {
+	events := make([]*messages.Envelope, len(arrivals))
+	for i, a := range arrivals {
+		events[i] = a.event
+	}
+	return events
 }

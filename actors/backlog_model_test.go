@@ -30,11 +30,13 @@ func FuzzBacklogKeepsItsAccount(f *testing.F) {
 }
 
 // backlogGame holds a Backlog and the model of it. The model knows an event by its Envelope, and each is in one place.
+// contents are the events of a delivery as they go out together, the next ones first.
 type backlogGame struct {
 	testing.TB
 	chance  *rand.Rand
 	backlog *Backlog
 	bounds  Bounds
+	batch   config.Batch
 	now     time.Time
 
 	waiting   []*messages.Envelope
@@ -43,11 +45,16 @@ type backlogGame struct {
 	retrying  []*Delivery // in the order of acceptance
 	ended     []*Delivery
 	leaving   []*messages.Envelope
+	contents  map[*Delivery][][]*messages.Envelope
+	came      map[*messages.Envelope]time.Time
+	replays   map[*messages.Envelope]Fate // as they were told
+	expected  map[*messages.Envelope]Fate // of replays
+	replayed  uint64
 	accepted  uint64
 	fates     map[Fate]uint64
 	told      map[string]uint64 // drops that DroppedSince told
 	sealed    bool
-	starved   bool
+	hunger    hunger
 	unread    bool
 	probes    uint64
 }
@@ -57,16 +64,26 @@ func newBacklogGame(t testing.TB, chance *rand.Rand) *backlogGame {
 	if chance.IntN(2) == 0 {
 		bounds.Policy = config.DropNewest
 	}
-	return &backlogGame{
+	game := &backlogGame{
 		TB: t, chance: chance, backlog: NewBacklog(bounds), bounds: bounds, now: time.Unix(0, 0),
+		contents: map[*Delivery][][]*messages.Envelope{}, came: map[*messages.Envelope]time.Time{},
+		replays: map[*messages.Envelope]Fate{}, expected: map[*messages.Envelope]Fate{},
 		fates: map[Fate]uint64{}, told: map[string]uint64{},
 	}
+	if chance.IntN(2) == 0 {
+		game.batch = config.Batch{MaxEvents: 2 + chance.IntN(4), MaxBytes: config.ByteSize(500 + chance.IntN(5000)),
+			MaxWait: time.Duration(chance.IntN(10)) * time.Second}
+		game.backlog.batch = game.batch
+	}
+	return game
 }
 
 func (g *backlogGame) move() {
 	switch roll := g.chance.IntN(1000); {
-	case roll < 300:
+	case roll < 270:
 		g.offer()
+	case roll < 300:
+		g.replay()
 	case roll < 310:
 		g.count(DroppedInvalid, 1)
 		g.accepted++
@@ -79,10 +96,16 @@ func (g *backlogGame) move() {
 		g.take(g.chance.IntN(3) == 0, g.chance.IntN(3) == 0)
 	case roll < 780:
 		g.retry()
+	case roll < 810:
+		g.split()
+	case roll < 860:
+		g.settleOutgoing()
 	case roll < 900:
 		g.settle()
-	case roll < 950:
+	case roll < 940:
 		g.leave()
+	case roll < 950:
+		g.expire()
 	case roll < 970:
 		g.askForDrops()
 	case roll < 985:
@@ -103,26 +126,60 @@ func (g *backlogGame) offer() {
 		events = append(events, event)
 		bytes += int64(event.Size())
 	}
-	signals, err := g.backlog.Offer(events...)
+	signals, err := g.backlog.Offer(g.now, events...)
 	g.accepted += uint64(len(events))
 	fate, expected := g.receive(events, bytes)
 	require.ErrorIs(g, err, expected)
 	if expected == nil {
-		g.waiting = append(g.waiting, events...)
+		g.push(events...)
 	} else {
 		g.count(fate, len(events))
 	}
 	g.signalled(signals)
 }
 
+func (g *backlogGame) push(events ...*messages.Envelope) {
+	g.waiting = append(g.waiting, events...)
+	for _, event := range events {
+		g.came[event] = g.now
+	}
+}
+
+func (g *backlogGame) replay() {
+	event := newEventOf(g, "e", 400+g.chance.IntN(1600))
+	signals, err := g.backlog.OfferReplay(g.now, event, func(fate Fate) { g.replays[event] = fate })
+	switch {
+	case g.sealed:
+		require.ErrorIs(g, err, messages.ErrClosed)
+	case int64(event.Size()) > g.bounds.Bytes:
+		require.ErrorIs(g, err, messages.ErrTooLarge)
+	case g.room() >= g.bounds.Events || g.bytes()+int64(event.Size()) > g.bounds.Bytes:
+		require.ErrorIs(g, err, messages.ErrQueueFull)
+	default:
+		require.NoError(g, err)
+		g.accepted++
+		g.replayed++
+		g.expected[event] = Routed // which none has: it is held
+		g.push(event)
+		g.signalled(signals)
+	}
+}
+
+// endReplays notes what whoever replayed these events has to hear.
+func (g *backlogGame) endReplays(fate Fate, events ...*messages.Envelope) {
+	for _, event := range events {
+		if _, replayed := g.expected[event]; replayed && fate.Kind() != KindDeadLettered {
+			g.expected[event] = fate
+		}
+	}
+}
+
 // receive makes room for the events, or says why there is none.
 func (g *backlogGame) receive(events []*messages.Envelope, bytes int64) (Fate, error) {
-	fixed, fixedBytes := len(g.handedOut)+len(g.flying)+len(g.leaving), g.bytes()
-	for _, event := range g.waiting {
-		fixedBytes -= int64(event.Size())
-	}
-	for _, d := range g.retrying {
-		fixedBytes -= int64(d.Event.Size())
+	fixed, fixedBytes := g.room()-len(g.waiting), g.bytes()-bytesOf(g.waiting)
+	if !g.batch.Batches() {
+		retrying := g.eventsOf(g.retrying...)
+		fixed, fixedBytes = fixed-len(retrying), fixedBytes-bytesOf(retrying)
 	}
 	tooMany := func(held int, heldBytes int64) bool {
 		return held+len(events) > g.bounds.Events || heldBytes+bytes > g.bounds.Bytes
@@ -140,10 +197,12 @@ func (g *backlogGame) receive(events []*messages.Envelope, bytes int64) (Fate, e
 	for tooMany(g.room(), g.bytes()) {
 		g.count(DroppedEvicted, 1)
 		if len(g.waiting) > 0 {
+			g.endReplays(DroppedEvicted, g.waiting[0])
 			g.waiting = g.waiting[1:]
 		} else {
 			g.ended = append(g.ended, g.retrying[0])
-			g.starved = true
+			g.endReplays(DroppedEvicted, g.eventsOf(g.retrying[0])...)
+			g.hunger = wantsEvent
 			g.retrying = g.retrying[1:]
 		}
 	}
@@ -153,11 +212,12 @@ func (g *backlogGame) receive(events []*messages.Envelope, bytes int64) (Fate, e
 func (g *backlogGame) takeEvent() {
 	event := g.backlog.TakeEvent()
 	if len(g.waiting) == 0 {
-		g.starved = true
+		g.hunger = wantsEvent
 		require.Nil(g, event)
 		return
 	}
 	require.Same(g, g.waiting[0], event)
+	delete(g.expected, event) // TakeEvent is the router's, to which nothing is replayed
 	g.waiting = g.waiting[1:]
 	g.handedOut = append(g.handedOut, event)
 }
@@ -181,19 +241,60 @@ func (g *backlogGame) take(ordered, probe bool) {
 	case retry != nil:
 		require.Same(g, retry, d)
 		g.retrying = slices.DeleteFunc(g.retrying, func(other *Delivery) bool { return other == d })
-	case len(g.waiting) == 0:
-		g.starved = true
+	case !g.ready():
+		g.hunger = wantsEvent
+		if len(g.waiting) > 0 {
+			g.hunger = wantsBatch
+		}
 		require.Nil(g, d)
 		return
 	default:
-		require.Same(g, g.waiting[0], d.Event)
-		g.waiting = g.waiting[1:]
+		together := g.nextTogether()
+		require.Equal(g, together, eventsOut(d))
+		g.contents[d] = [][]*messages.Envelope{together}
+		g.waiting = g.waiting[len(together):]
 	}
 	if probe {
 		g.probes++
 		d.probe = g.probes
 	}
 	g.flying = append(g.flying, d)
+}
+
+// ready tells whether events never sent may go out.
+func (g *backlogGame) ready() bool {
+	return len(g.waiting) > 0 && (!g.batch.Batches() || g.sealed || g.full() || g.now.Sub(g.came[g.waiting[0]]) >= g.batch.MaxWait)
+}
+
+func (g *backlogGame) full() bool {
+	return len(g.waiting) >= g.batch.MaxEvents || bytesOf(g.waiting) >= int64(g.batch.MaxBytes)
+}
+
+// nextTogether are the events never sent that go out in the next request.
+func (g *backlogGame) nextTogether() []*messages.Envelope {
+	n := 1
+	for n < len(g.waiting) && n < g.batch.MaxEvents && bytesOf(g.waiting[:n+1]) <= int64(g.batch.MaxBytes) {
+		n++
+	}
+	return slices.Clone(g.waiting[:n])
+}
+
+func eventsOut(d *Delivery) []*messages.Envelope { return envelopes(d.outgoing()) }
+
+func (g *backlogGame) eventsOf(deliveries ...*Delivery) []*messages.Envelope {
+	var events []*messages.Envelope
+	for _, d := range deliveries {
+		events = append(events, slices.Concat(g.contents[d]...)...)
+	}
+	return events
+}
+
+func bytesOf(events []*messages.Envelope) int64 {
+	bytes := int64(0)
+	for _, event := range events {
+		bytes += int64(event.Size())
+	}
+	return bytes
 }
 
 // dueRetry is the retry whose turn it is, nil for an event never sent; blocked says that nothing may go out.
@@ -209,7 +310,7 @@ func (g *backlogGame) dueRetry(ordered, probe bool) (retry *Delivery, blocked bo
 		}
 		return a.due.Compare(b.due)
 	})
-	if rotate && due[0].probe > 0 && len(g.waiting) > 0 {
+	if rotate && due[0].probe > 0 && g.ready() {
 		return nil, false
 	}
 	return due[0], false
@@ -238,10 +339,74 @@ func (g *backlogGame) settle() {
 	if had {
 		return
 	}
-	g.count(fate, 1)
+	g.end(fate, g.eventsOf(d))
+}
+
+func (g *backlogGame) end(fate Fate, events []*messages.Envelope) {
+	g.count(fate, len(events))
+	g.endReplays(fate, events...)
 	if fate.Kind() == KindDeadLettered {
-		g.leaving = append(g.leaving, d.Event)
+		g.leaving = append(g.leaving, events...)
 	}
+}
+
+func (g *backlogGame) settleOutgoing() {
+	if len(g.flying) == 0 {
+		return
+	}
+	fate := []Fate{Delivered, DeadRejected}[g.chance.IntN(2)]
+	d := g.flying[g.chance.IntN(len(g.flying))]
+	more := g.backlog.SettleOutgoing(d, fate)
+	g.end(fate, g.contents[d][0])
+	g.contents[d] = g.contents[d][1:]
+	require.Equal(g, len(g.contents[d]) > 0, more)
+	if more {
+		require.Equal(g, g.contents[d][0], eventsOut(d))
+		return
+	}
+	g.flying = slices.DeleteFunc(g.flying, func(other *Delivery) bool { return other == d })
+	g.ended = append(g.ended, d)
+}
+
+func (g *backlogGame) split() {
+	for _, d := range g.flying {
+		if d.divisible() {
+			d.split()
+			out := g.contents[d][0]
+			half := len(out) - len(out)/2
+			g.contents[d] = slices.Concat([][]*messages.Envelope{out[:half], out[half:]}, g.contents[d][1:])
+			require.Equal(g, g.contents[d][0], eventsOut(d))
+			return
+		}
+	}
+}
+
+func (g *backlogGame) expire() {
+	by := g.now.Add(-time.Duration(g.chance.IntN(20)) * time.Second)
+	var expected []*messages.Envelope
+	for len(g.retrying) > 0 && !g.retrying[0].latest().After(by) {
+		expected = append(expected, g.eventsOf(g.retrying[0])...)
+		g.retrying = g.retrying[1:]
+	}
+	for len(g.waiting) > 0 && !g.came[g.waiting[0]].After(by) {
+		expected = append(expected, g.waiting[0])
+		g.waiting = g.waiting[1:]
+	}
+	require.Equal(g, expected, g.givenUp(g.backlog.Expire(by)))
+	g.end(DeadMaxAge, expected)
+}
+
+// givenUp are the events of deliveries that ended of their own accord.
+func (g *backlogGame) givenUp(deliveries []*Delivery) []*messages.Envelope {
+	var events []*messages.Envelope
+	for _, d := range deliveries {
+		for _, part := range d.parts() {
+			events = append(events, envelopes(part.arrivals)...)
+		}
+		g.contents[d] = nil
+		g.ended = append(g.ended, d)
+	}
+	return events
 }
 
 func (g *backlogGame) leave() {
@@ -267,26 +432,20 @@ func (g *backlogGame) abandon() {
 	g.retrying = slices.DeleteFunc(g.retrying, func(d *Delivery) bool {
 		late := d.due.After(dueAfter)
 		if late {
-			expected = append(expected, d.Event)
+			expected = append(expected, g.eventsOf(d)...)
 		}
 		return late
 	})
 	if waitingToo {
 		expected = append(expected, g.waiting...)
-		g.waiting, g.starved = nil, true
+		g.waiting, g.hunger = nil, wantsEvent
 	}
-	var abandoned []*messages.Envelope
-	for _, d := range g.backlog.Abandon(dueAfter, waitingToo) {
-		abandoned = append(abandoned, d.Event)
-		g.ended = append(g.ended, d)
-	}
-	require.Equal(g, expected, abandoned)
-	g.count(DeadShutdown, len(expected))
-	g.leaving = append(g.leaving, expected...)
+	require.Equal(g, expected, g.givenUp(g.backlog.Abandon(dueAfter, waitingToo)))
+	g.end(DeadShutdown, expected)
 }
 
 func (g *backlogGame) signalled(signals Signals) {
-	available := g.starved && len(g.waiting) > 0
+	available := g.hunger == wantsEvent && len(g.waiting) > 0 || g.hunger == wantsBatch && g.full()
 	told, drops := uint64(0), uint64(0)
 	for _, n := range g.told {
 		told += n
@@ -298,7 +457,9 @@ func (g *backlogGame) signalled(signals Signals) {
 	}
 	dropped := !g.unread && drops > told
 	require.Equal(g, Signals{Available: available, Dropped: dropped}, signals)
-	g.starved = g.starved && !available
+	if available {
+		g.hunger = sated
+	}
 	g.unread = g.unread || dropped
 }
 
@@ -310,34 +471,45 @@ func (g *backlogGame) compare() {
 		require.Equal(g, g.fates[fate], ledger.Of(fate), fmt.Sprintf("%s %s", fate.Kind(), fate.Reason()))
 	}
 	require.Equal(g, len(g.waiting), ledger.Waiting)
-	require.Equal(g, len(g.handedOut)+len(g.flying), ledger.InFlight)
-	require.Equal(g, len(g.retrying), ledger.Retrying)
+	require.Equal(g, g.replayed, ledger.AcceptedReplay)
+	require.Equal(g, len(g.handedOut)+len(g.eventsOf(g.flying...)), ledger.InFlight)
+	require.Equal(g, len(g.eventsOf(g.retrying...)), ledger.Retrying)
 	require.Equal(g, g.bytes(), ledger.Bytes)
 	require.Equal(g, g.room() == 0, g.backlog.Empty())
 	require.LessOrEqual(g, g.room(), g.bounds.Events)
 	require.LessOrEqual(g, ledger.Bytes, g.bounds.Bytes)
-	soonest, ok := g.backlog.NextRetry()
-	require.Equal(g, len(g.retrying) > 0, ok)
-	if ok {
-		require.Equal(g, slices.MinFunc(g.retrying, func(a, b *Delivery) int { return a.due.Compare(b.due) }).due, soonest)
+	g.compareTurns()
+	for event, fate := range g.expected {
+		if told, ok := g.replays[event]; ok || fate != Routed {
+			require.Equal(g, fate, told)
+		}
 	}
+}
+
+func (g *backlogGame) compareTurns() {
+	var turns []time.Time
+	for _, d := range g.retrying {
+		turns = append(turns, d.due)
+	}
+	ordered := g.chance.IntN(2) == 0
+	if g.batch.Batches() && len(g.waiting) > 0 && (!ordered || len(g.retrying) == 0) {
+		turns = append(turns, g.came[g.waiting[0]].Add(g.batch.MaxWait))
+	}
+	soonest, ok := g.backlog.NextTurn(ordered)
+	require.Equal(g, len(turns) > 0, ok)
+	if ok {
+		require.Equal(g, slices.MinFunc(turns, time.Time.Compare), soonest)
+	}
+	_, aging := g.backlog.OldestAcceptance()
+	require.Equal(g, len(g.waiting)+len(g.retrying) > 0, aging)
 }
 
 func (g *backlogGame) room() int {
-	return len(g.waiting) + len(g.handedOut) + len(g.flying) + len(g.retrying) + len(g.leaving)
+	return len(g.waiting) + len(g.handedOut) + len(g.eventsOf(g.flying...)) + len(g.eventsOf(g.retrying...)) + len(g.leaving)
 }
 
 func (g *backlogGame) bytes() int64 {
-	bytes := int64(0)
-	for _, events := range [][]*messages.Envelope{g.waiting, g.handedOut, g.leaving} {
-		for _, event := range events {
-			bytes += int64(event.Size())
-		}
-	}
-	for _, d := range slices.Concat(g.flying, g.retrying) {
-		bytes += int64(d.Event.Size())
-	}
-	return bytes
+	return bytesOf(g.waiting) + bytesOf(g.handedOut) + bytesOf(g.leaving) + bytesOf(g.eventsOf(g.flying...)) + bytesOf(g.eventsOf(g.retrying...))
 }
 
 func (g *backlogGame) count(fate Fate, events int) {

@@ -109,7 +109,7 @@ func TestFullBacklogGivesWayByItsPolicy(t *testing.T) {
 			var err error
 			for _, ids := range test.offers {
 				require.NoError(t, err)
-				_, err = b.Offer(newEvents(t, ids...)...)
+				_, err = b.Offer(time.Time{}, newEvents(t, ids...)...)
 				requireBalanced(t, b.Ledger())
 			}
 			require.ErrorIs(t, err, test.err)
@@ -124,17 +124,17 @@ func TestFullBacklogGivesWayByItsPolicy(t *testing.T) {
 
 func TestEventInFlightIsNeverDropped(t *testing.T) {
 	b := NewBacklog(Bounds{3, 3 * eventBytes, config.DropOldest})
-	_, err := b.Offer(newEvents(t, "flying", "retrying", "waiting")...)
+	_, err := b.Offer(time.Time{}, newEvents(t, "flying", "retrying", "waiting")...)
 	require.NoError(t, err)
 	flying := b.Take(time.Time{}, false, false)
 	retrying := b.Take(time.Time{}, false, false)
 	b.Retry(retrying, time.Unix(1, 0))
 
-	_, err = b.Offer(newEvents(t, "new1", "new2")...)
+	_, err = b.Offer(time.Time{}, newEvents(t, "new1", "new2")...)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, b.Ledger().Of(DroppedEvicted), "the one never sent, and then the retry")
 	require.False(t, b.Settle(retrying, Delivered), "it has its fate")
-	_, err = b.Offer(newEvents(t, "a", "b", "c")...)
+	_, err = b.Offer(time.Time{}, newEvents(t, "a", "b", "c")...)
 	require.ErrorIs(t, err, messages.ErrQueueFull, "there is room for them only in place of the one in flight")
 	require.Equal(t, 2, b.Ledger().Waiting, "the refused batch drops nothing")
 	require.True(t, b.Settle(flying, Delivered))
@@ -143,7 +143,7 @@ func TestEventInFlightIsNeverDropped(t *testing.T) {
 
 func TestRetriesAreDroppedInTheOrderOfAcceptance(t *testing.T) {
 	b := NewBacklog(Bounds{3, 1 << 20, config.DropOldest})
-	_, err := b.Offer(newEvents(t, "a", "b", "c")...)
+	_, err := b.Offer(time.Time{}, newEvents(t, "a", "b", "c")...)
 	require.NoError(t, err)
 	var taken []*Delivery
 	for range 3 {
@@ -152,7 +152,7 @@ func TestRetriesAreDroppedInTheOrderOfAcceptance(t *testing.T) {
 	for i, d := range taken { // due in the reverse order
 		b.Retry(d, time.Unix(int64(10-i), 0))
 	}
-	_, err = b.Offer(newEvents(t, "d", "e")...)
+	_, err = b.Offer(time.Time{}, newEvents(t, "d", "e")...)
 	require.NoError(t, err)
 	require.False(t, b.Settle(taken[0], Delivered))
 	require.False(t, b.Settle(taken[1], Delivered))
@@ -161,7 +161,7 @@ func TestRetriesAreDroppedInTheOrderOfAcceptance(t *testing.T) {
 
 func TestDeadLetterTakesRoomUntilItLeaves(t *testing.T) {
 	b := NewBacklog(Bounds{1, 1 << 20, config.DropOldest})
-	_, err := b.Offer(newEvent(t, "a"))
+	_, err := b.Offer(time.Time{}, newEvent(t, "a"))
 	require.NoError(t, err)
 	d := b.Take(time.Time{}, false, false)
 	require.True(t, b.Settle(d, DeadRejected))
@@ -169,12 +169,12 @@ func TestDeadLetterTakesRoomUntilItLeaves(t *testing.T) {
 	require.Zero(t, b.Ledger().Held())
 	require.False(t, b.Empty())
 
-	_, err = b.Offer(newEvent(t, "b"))
+	_, err = b.Offer(time.Time{}, newEvent(t, "b"))
 	require.ErrorIs(t, err, messages.ErrQueueFull)
-	b.Leave(d.Event, true)
+	b.Leave(d.single[0].event, true)
 	require.EqualValues(t, 1, b.Ledger().Lost)
 	require.True(t, b.Empty())
-	_, err = b.Offer(newEvent(t, "c"))
+	_, err = b.Offer(time.Time{}, newEvent(t, "c"))
 	require.NoError(t, err)
 	requireBalanced(t, b.Ledger())
 }
@@ -182,10 +182,10 @@ func TestDeadLetterTakesRoomUntilItLeaves(t *testing.T) {
 func TestSealedBacklogRefusesButHandsOut(t *testing.T) {
 	for _, policy := range []config.DropPolicy{config.DropOldest, config.DropNewest} {
 		b := NewBacklog(Bounds{2, 1 << 20, policy})
-		_, err := b.Offer(newEvents(t, "a", "b")...)
+		_, err := b.Offer(time.Time{}, newEvents(t, "a", "b")...)
 		require.NoError(t, err)
 		b.Seal()
-		_, err = b.Offer(newEvents(t, "c", "d", "e")...)
+		_, err = b.Offer(time.Time{}, newEvents(t, "c", "d", "e")...)
 		require.ErrorIs(t, err, messages.ErrClosed, "also where it would be too large")
 		require.EqualValues(t, 3, b.Ledger().Of(DroppedClosed))
 		require.Equal(t, []string{"a", "b"}, takeAll(b))
@@ -196,7 +196,7 @@ func TestSealedBacklogRefusesButHandsOut(t *testing.T) {
 func TestAvailableComesOnceAfterTheOwnerFoundNothing(t *testing.T) {
 	b := NewBacklog(Bounds{10, 1 << 20, config.DropOldest})
 	offer := func(id string) bool {
-		signals, err := b.Offer(newEvent(t, id))
+		signals, err := b.Offer(time.Time{}, newEvent(t, id))
 		require.NoError(t, err)
 		return signals.Available
 	}
@@ -211,7 +211,7 @@ func TestAvailableComesOnceAfterTheOwnerFoundNothing(t *testing.T) {
 func TestDroppedComesOnceUntilTheOwnerAsks(t *testing.T) {
 	b := NewBacklog(Bounds{1, 1 << 20, config.DropNewest})
 	offer := func() bool {
-		signals, _ := b.Offer(newEvent(t, "e"))
+		signals, _ := b.Offer(time.Time{}, newEvent(t, "e"))
 		return signals.Dropped
 	}
 	require.False(t, offer(), "taken")
@@ -234,7 +234,7 @@ func TestProducersInParallelLoseNoCount(t *testing.T) {
 			for range producers {
 				producing.Go(func() {
 					for range batches {
-						_, _ = b.Offer(event, event, event)
+						_, _ = b.Offer(time.Time{}, event, event, event)
 					}
 				})
 			}
@@ -287,7 +287,7 @@ func BenchmarkOfferAndTake(b *testing.B) {
 			event := newEvent(b, "e")
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _ = backlog.Offer(event)
+				_, _ = backlog.Offer(time.Time{}, event)
 				backlog.SettleEvent(backlog.TakeEvent(), Routed)
 			}
 		})

@@ -3,21 +3,27 @@ package actors
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/httpclient"
 )
 
-// core decides, for one endpoint, which event goes out when, and what an answer means for it. It has no clock: whoever
-// drives it calls next until nothing may go out, settle with each result, and both again at the time that wake names.
+// core decides, for one endpoint, which events go out when, and what an answer means for them. It has no clock: whoever
+// drives it calls expire and next until nothing may go out, settle with each result, and all again at the time that wake
+// names.
 type core struct {
 	retry   config.Retry
 	workers int
+	maxAge  time.Duration // 0: events may wait for ever
 	backlog *Backlog
 	breaker breaker
+	limit   rateLimit
+	newID   func() string // of batches
 
 	inFlight    map[*Delivery]struct{}
+	unfinished  *Delivery // a batch that was split while it was the probe: what is left of it is the probe
 	pausedUntil time.Time
 	delivered   uint64 // events delivered so far
 	probes      uint64 // probes sent so far
@@ -28,51 +34,114 @@ type core struct {
 	drainProbed bool      // the one probe that an open breaker gets in a drain is spent
 }
 
-func newCore(endpoint config.Endpoint, backlog *Backlog, jitter func() float64) *core {
+// verdict is what the end of an attempt means for the events that it was about.
+type verdict struct {
+	part
+	next next
+	fate Fate // where they are done
+}
+
+// next is what follows for events that went out.
+type next uint8
+
+const (
+	done   next = iota // they have their fate
+	retry              // they go out again, after a wait
+	divide             // they go out again in halves
+)
+
+// String is "dead letter", "retry" or "split".
+func (n next) String() string { return [...]string{"dead letter", "retry", "split"}[n] }
+
+func newCore(endpoint config.Endpoint, backlog *Backlog, jitter func() float64, newID func() string) *core {
 	return &core{
 		retry:    endpoint.Retry,
 		workers:  endpoint.Workers,
+		maxAge:   endpoint.MaxAge,
 		backlog:  backlog,
 		breaker:  breaker{settings: endpoint.CircuitBreaker, jitter: jitter},
+		limit:    newRateLimit(endpoint.RateLimit),
+		newID:    newID,
 		inFlight: map[*Delivery]struct{}{},
 	}
+}
+
+// expire gives up what has waited for longer than max_age.
+func (c *core) expire(now time.Time) []*Delivery {
+	if c.maxAge == 0 {
+		return nil
+	}
+	return c.backlog.Expire(now.Add(-c.maxAge))
 }
 
 // next hands out the delivery that goes out now, or nil. Its result comes back through settle or panicked.
 func (c *core) next(now time.Time) *Delivery {
 	c.breaker.tick(now)
 	c.probeForDrain()
-	if now.Before(c.pausedUntil) || !c.breaker.allows() || len(c.inFlight) >= c.workers || c.expired(now) {
+	if now.Before(c.gate()) || !c.breaker.allows() || len(c.inFlight) >= c.workers || c.expired(now) {
 		return nil
 	}
 	probe := c.breaker.state == BreakerHalfOpen
-	d := c.backlog.Take(now, c.workers == 1, probe)
+	d := c.take(now, probe)
 	if d == nil {
 		return nil
 	}
-	d.Attempts++
+	if d.batch != nil && d.batch.id == "" {
+		d.batch.id = c.newID()
+	}
+	d.attempts++
 	d.generation = c.breaker.begin()
 	if probe {
 		c.probes++
 		d.probe = c.probes
 	}
+	c.limit.spend(now)
 	c.inFlight[d] = struct{}{}
 	return d
 }
 
-// settle takes the outcome of an attempt. It returns the event's fate, or false when the event is tried again.
-func (c *core) settle(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fate, bool) {
+func (c *core) take(now time.Time, probe bool) *Delivery {
+	d := c.unfinished
+	c.unfinished = nil
+	if d != nil && probe && c.backlog.Resume(now, d) {
+		return d
+	}
+	return c.backlog.Take(now, c.workers == 1, probe)
+}
+
+// gate is when the pause and the rate limit let the next request out.
+func (c *core) gate() time.Time {
+	if free := c.limit.freeAt(); free.After(c.pausedUntil) {
+		return free
+	}
+	return c.pausedUntil
+}
+
+// settle takes the outcome of an attempt.
+func (c *core) settle(now time.Time, d *Delivery, outcome httpclient.Outcome) verdict {
 	delete(c.inFlight, d)
 	d.lastStatus, d.lastError = outcome.Status, c.errorText(outcome.Err)
-	fate, final := c.judge(now, d, outcome)
+	v := verdict{part: part{d.outgoing(), d.tries}}
+	v.fate, v.next = c.judge(now, d, outcome)
 	d.deliveredBefore = c.delivered
-	if final {
-		c.backlog.Settle(d, fate)
-		return fate, true
+	due := now
+	if v.next != done && outcome.Kind != httpclient.Rejected {
+		due = now.Add(backoff(c.retry, d.failures))
+		d.failures++
 	}
-	c.backlog.Retry(d, now.Add(backoff(c.retry, d.failures)))
-	d.failures++
-	return 0, false
+	c.follow(d, v, due)
+	return v
+}
+
+// follow does what the verdict says, and lets events that were split off these follow at once.
+func (c *core) follow(d *Delivery, v verdict, due time.Time) {
+	if v.next == done && !c.backlog.SettleOutgoing(d, v.fate) {
+		return
+	}
+	if v.next == divide {
+		d.split()
+	}
+	c.backlog.Retry(d, due)
 }
 
 // errorText lets the events that wait for an endpoint share what is wrong with it: mostly it is the same for all.
@@ -87,34 +156,88 @@ func (c *core) errorText(err error) string {
 }
 
 // judge applies the table «What an answer means».
-func (c *core) judge(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fate, bool) {
+func (c *core) judge(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fate, next) {
 	switch {
 	case outcome.Kind == httpclient.Delivered:
-		c.delivered++
+		c.delivered += uint64(len(d.outgoing()))
 		c.breaker.succeed(d.generation)
-		return Delivered, true
+		if d.batch != nil {
+			d.batch.delivered = true
+		}
+		return Delivered, done
 	case outcome.Kind == httpclient.Rejected:
-		c.breaker.succeed(d.generation)
-		return DeadRejected, true
+		return DeadRejected, c.judgeRejection(now, d, outcome)
 	case c.expired(now) && errors.Is(outcome.Err, context.Canceled):
-		return DeadUnknownOutcome, outcome.Sent
+		if outcome.Sent {
+			return DeadUnknownOutcome, done
+		}
+		return 0, retry
 	case outcome.PauseAsked:
 		c.pause(now.Add(min(outcome.Pause, c.retry.MaxRetryAfter)))
 		c.breaker.ignore(d.generation)
-	default:
-		c.breaker.fail(d.generation, now)
-		if c.charges(d, outcome) {
-			d.charged++
-		}
+		return c.judgeFailure(d, outcome, false)
 	}
-	sentOnce := c.retry.MaxAttempts == 1 && outcome.Sent
-	return DeadMaxAttempts, sentOnce || d.charged >= c.retry.MaxAttempts
+	c.breaker.fail(d.generation, now)
+	return c.judgeFailure(d, outcome, c.charges(d, outcome))
 }
 
-// charges tells whether a failure counts against the event: always where the endpoint took the request, and where it was
-// away only if it delivered another event since this one's previous attempt.
+// judgeRejection gives events up, or splits them where one of them may be why. What a rejection says of the endpoint's
+// health is known, for a batch, when all of it has an end: an endpoint that took nothing of it may take no arrays at all,
+// and must not be stormed with the parts of more and more batches.
+func (c *core) judgeRejection(now time.Time, d *Delivery, outcome httpclient.Outcome) next {
+	judgement := done
+	if d.divisible() && refusedForOne(outcome.Status) {
+		judgement = divide
+	}
+	switch {
+	case d.batch == nil || d.batch.delivered:
+		c.breaker.succeed(d.generation)
+	case judgement == done && len(d.batch.rest) == 0:
+		c.breaker.fail(d.generation, now)
+	default:
+		c.goOnProbing(d)
+	}
+	return judgement
+}
+
+// judgeFailure charges the events, or does not. Events that have used up their attempts together are tried in parts, to
+// find the one that is to blame; but with max_attempts 1 nothing is sent twice.
+func (c *core) judgeFailure(d *Delivery, outcome httpclient.Outcome, charged bool) (Fate, next) {
+	if charged {
+		d.charged++
+	}
+	switch exhausted := charged && d.charged >= c.retry.MaxAttempts; {
+	case c.retry.MaxAttempts == 1 && (outcome.Sent || exhausted):
+		return DeadMaxAttempts, done
+	case exhausted && d.divisible():
+		return 0, divide
+	case exhausted:
+		return DeadMaxAttempts, done
+	}
+	return 0, retry
+}
+
+// refusedForOne tells whether one event may be why an endpoint refuses several.
+func refusedForOne(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+// goOnProbing lets the rest of a probe that is a batch be the probe.
+func (c *core) goOnProbing(d *Delivery) {
+	if c.breaker.state == BreakerHalfOpen && d.generation == c.breaker.generation {
+		c.breaker.ignore(d.generation)
+		c.unfinished = d
+	}
+}
+
+// charges tells whether a failure counts against the events: always where the endpoint took the request, and where it was
+// away only if it delivered another event since their previous attempt.
 func (c *core) charges(d *Delivery, outcome httpclient.Outcome) bool {
-	return outcome.Kind == httpclient.Failed || d.Attempts > 1 && c.delivered > d.deliveredBefore
+	return outcome.Kind == httpclient.Failed || d.attempts > 1 && c.delivered > d.deliveredBefore
 }
 
 func (c *core) pause(until time.Time) {
@@ -123,9 +246,20 @@ func (c *core) pause(until time.Time) {
 	}
 }
 
-// panicked takes the end of an attempt, or of the handling of a delivery, that panicked. It is false when the event had
-// its fate before.
-func (c *core) panicked(d *Delivery) bool {
+// panicked takes the end of an attempt that panicked. It costs one event: of several, nobody knows which.
+func (c *core) panicked(now time.Time, d *Delivery) verdict {
+	delete(c.inFlight, d)
+	v := verdict{part: part{d.outgoing(), d.tries}, fate: DeadPanic}
+	if d.divisible() {
+		v.next = divide
+	}
+	c.breaker.ignore(d.generation)
+	c.follow(d, v, now)
+	return v
+}
+
+// quarantine gives up a delivery over which the actor itself panicked. It is false when all of it had a fate before.
+func (c *core) quarantine(d *Delivery) bool {
 	delete(c.inFlight, d)
 	c.breaker.ignore(d.generation)
 	return c.backlog.Settle(d, DeadPanic)
@@ -135,6 +269,9 @@ func (c *core) panicked(d *Delivery) bool {
 // event or a result changes anything.
 func (c *core) wake(now time.Time) (time.Time, bool) {
 	at, ok := c.nextChance(now)
+	if expiry, expires := c.nextExpiry(); expires && (!ok || expiry.Before(at)) {
+		at, ok = expiry, true
+	}
 	if c.draining && !c.expired(now) && (!ok || c.cutoff.Before(at)) {
 		return c.cutoff, true
 	}
@@ -142,7 +279,7 @@ func (c *core) wake(now time.Time) (time.Time, bool) {
 }
 
 func (c *core) nextChance(now time.Time) (time.Time, bool) {
-	gate := c.pausedUntil
+	gate := c.gate()
 	if c.breaker.state == BreakerOpen && c.breaker.openUntil.After(gate) {
 		gate = c.breaker.openUntil
 	}
@@ -152,45 +289,13 @@ func (c *core) nextChance(now time.Time) (time.Time, bool) {
 	if !c.breaker.allows() || len(c.inFlight) >= c.workers {
 		return time.Time{}, false
 	}
-	return c.backlog.NextRetry()
+	return c.backlog.NextTurn(c.workers == 1)
 }
 
-// drain begins the shutdown: no new events, and what is still held at the cutoff is given up. A second call with an
-// earlier cutoff brings it forward.
-func (c *core) drain(cutoff time.Time) {
-	c.backlog.Seal()
-	if !c.draining || cutoff.Before(c.cutoff) {
-		c.draining, c.cutoff = true, cutoff
+func (c *core) nextExpiry() (time.Time, bool) {
+	if c.maxAge == 0 {
+		return time.Time{}, false
 	}
-}
-
-// probeForDrain gives an open breaker its one probe at once.
-func (c *core) probeForDrain() {
-	if c.draining && !c.drainProbed && c.breaker.state == BreakerOpen {
-		c.drainProbed = true
-		c.breaker.probeNow()
-	}
-}
-
-// abandon gives up, during a drain, what nobody waits for: everything once the cutoff has come, the pause ends after it,
-// or the one probe of an open breaker failed; otherwise the retries that are due after it.
-func (c *core) abandon(now time.Time) []*Delivery {
-	switch {
-	case !c.draining:
-		return nil
-	case c.expired(now), c.pausedUntil.After(c.cutoff), c.drainProbed && c.breaker.state == BreakerOpen:
-		return c.backlog.Abandon(time.Time{}, true)
-	default:
-		return c.backlog.Abandon(c.cutoff, false)
-	}
-}
-
-// expired tells whether the drain's cutoff has come: requests in flight are to be cancelled.
-func (c *core) expired(now time.Time) bool {
-	return c.draining && !now.Before(c.cutoff)
-}
-
-// drained tells whether the drain is over.
-func (c *core) drained() bool {
-	return c.draining && c.backlog.Empty()
+	accepted, ok := c.backlog.OldestAcceptance()
+	return accepted.Add(c.maxAge), ok
 }

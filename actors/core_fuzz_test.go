@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,13 +50,17 @@ func newDrive(t testing.TB, chance *rand.Rand) *drive {
 	webhook.Endpoints = []config.Endpoint{{
 		Workers:        1 + chance.IntN(3),
 		Retry:          config.Retry{MaxAttempts: 1 + chance.IntN(4)},
+		Batch:          config.Batch{MaxEvents: 1 + chance.IntN(2)*chance.IntN(8), MaxWait: time.Duration(1+chance.IntN(3000)) * time.Millisecond},
+		RateLimit:      config.RateLimit{PerSecond: float64(chance.IntN(2)) / 3, Burst: 1 + chance.IntN(3)},
+		MaxAge:         time.Duration(chance.IntN(2)) * time.Minute,
 		CircuitBreaker: config.CircuitBreaker{FailureThreshold: 1 + chance.IntN(3)},
 	}}
-	bounds := Bounds{Events: 3 + chance.IntN(10), Bytes: 1 << 20, Policy: config.DropOldest}
+	endpoint := webhook.Resolve()[0]
+	endpoint.QueueSize = 3 + chance.IntN(10)
 	if chance.IntN(2) == 0 {
-		bounds.Policy = config.DropNewest
+		endpoint.DropPolicy = config.DropNewest
 	}
-	core := newCore(webhook.Resolve()[0], NewBacklog(bounds), chance.Float64)
+	core := newCore(endpoint, newEndpointBacklog(endpoint), chance.Float64, newBatchID)
 	d := &drive{core: core, TB: t, chance: chance, now: breakerBegan}
 	d.advance()
 	return d
@@ -64,7 +69,7 @@ func newDrive(t testing.TB, chance *rand.Rand) *drive {
 func (d *drive) trouble() {
 	switch roll := d.chance.IntN(10); {
 	case roll < 4:
-		if signals, _ := d.backlog.Offer(newEvent(d, "e")); signals.Available {
+		if signals, _ := d.backlog.Offer(d.now, newEvents(d, slices.Repeat([]string{"e"}, 1+d.chance.IntN(3))...)...); signals.Available {
 			d.advance()
 		}
 	case roll < 8 && len(d.out) > 0:
@@ -78,38 +83,50 @@ func (d *drive) trouble() {
 func (d *drive) end(delivery *Delivery) {
 	outcome := []httpclient.Outcome{
 		{Kind: httpclient.Delivered, Sent: true},
-		{Kind: httpclient.Rejected, Sent: true},
+		{Kind: httpclient.Rejected, Status: 409, Sent: true},
+		{Kind: httpclient.Rejected, Status: 413, Sent: true},
 		{Kind: httpclient.Failed, Sent: true},
 		{Kind: httpclient.Away},
 		{Kind: httpclient.Away},
 		{Kind: httpclient.Away, Sent: true},
 		{Kind: httpclient.Away, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
-	}[d.chance.IntN(7)]
+	}[d.chance.IntN(8)]
 	switch d.chance.IntN(20) {
 	case 0:
-		d.leave(delivery, d.panicked(delivery))
+		d.leave(d.panicked(d.now, delivery))
 	case 1:
 		outcome.Err = trap{}
 		require.Panics(d, func() { d.settle(d.now, delivery, outcome) })
-		d.leave(delivery, d.panicked(delivery))
+		if d.quarantine(delivery) {
+			d.leaveAll(delivery)
+		}
 	default:
-		fate, final := d.settle(d.now, delivery, outcome)
-		d.leave(delivery, final && fate.Kind() == KindDeadLettered)
-		require.LessOrEqual(d, delivery.charged, d.retry.MaxAttempts)
+		d.leave(d.settle(d.now, delivery, outcome))
 	}
 	d.advance()
 }
 
-func (d *drive) leave(delivery *Delivery, dead bool) {
-	if dead {
-		d.backlog.Leave(delivery.Event, false)
+func (d *drive) leave(v verdict) {
+	if v.next != done || v.fate.Kind() != KindDeadLettered {
+		return
+	}
+	for _, a := range v.arrivals {
+		d.backlog.Leave(a.event, false)
+	}
+}
+
+func (d *drive) leaveAll(delivery *Delivery) {
+	for _, part := range delivery.parts() {
+		for _, a := range part.arrivals {
+			d.backlog.Leave(a.event, true)
+		}
 	}
 }
 
 // advance does what the actor does after each message.
 func (d *drive) advance() {
-	for _, delivery := range d.abandon(d.now) {
-		d.backlog.Leave(delivery.Event, true)
+	for _, delivery := range slices.Concat(d.abandon(d.now), d.expire(d.now)) {
+		d.leaveAll(delivery)
 	}
 	for delivery := d.next(d.now); delivery != nil; delivery = d.next(d.now) {
 		d.out = append(d.out, delivery)
@@ -143,8 +160,7 @@ func (d *drive) pass(by time.Duration) {
 func (d *drive) recover() {
 	for d.backlog.Ledger().Held() > 0 {
 		if len(d.out) > 0 {
-			_, final := d.settle(d.now, draw(d.chance, &d.out), httpclient.Outcome{Kind: httpclient.Delivered, Sent: true})
-			require.True(d, final)
+			require.Equal(d, done, d.settle(d.now, draw(d.chance, &d.out), httpclient.Outcome{Kind: httpclient.Delivered, Sent: true}).next)
 			d.advance()
 			continue
 		}
@@ -164,8 +180,7 @@ func (d *drive) shutDown() {
 			require.NotEmpty(d, d.out, "only what is in flight outlives the cutoff")
 			delivery := draw(d.chance, &d.out)
 			canceled := httpclient.Outcome{Kind: httpclient.Failed, Sent: d.chance.IntN(2) == 0, Err: context.Canceled}
-			_, final := d.settle(d.now, delivery, canceled)
-			d.leave(delivery, final)
+			d.leave(d.settle(d.now, delivery, canceled))
 			d.advance()
 		case len(d.out) > 0 && d.chance.IntN(2) == 0:
 			d.end(draw(d.chance, &d.out))

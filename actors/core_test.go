@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,7 +16,6 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/httpclient"
-	"github.com/fluxmq/webhookd/messages"
 )
 
 // TestEndpointScenarios runs the stories in testdata: what goes in, when, and what the endpoint does about it. Times are
@@ -23,14 +23,17 @@ import (
 //
 //	endpoint [key=value …]       begins: a default endpoint with these settings
 //	offer EVENT …                the router forwards events
-//	answer EVENT STATUS [retry-after=DURATION]
-//	timeout EVENT                the request went out, and no answer came in time
-//	refuse EVENT                 no connection was made
-//	panic EVENT                  the attempt panicked
-//	cancel EVENT                 the request ends because it was cancelled
+//	replay EVENT …               dead letters are replayed
+//	answer ID STATUS [retry-after=DURATION]
+//	timeout ID                   the request went out, and no answer came in time
+//	refuse ID                    no connection was made
+//	panic ID                     the attempt panicked
+//	cancel ID                    the request ends because it was cancelled
 //	advance DURATION             time passes
 //	drain DURATION               the shutdown begins, with a cutoff so far away
 //	state                        shows the breaker and the account
+//
+// The ID of a request is its event, or b1, b2 … of a batch.
 func TestEndpointScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var s *scenario
@@ -73,14 +76,29 @@ func newScenario(t *testing.T, args []datadriven.CmdArg) *scenario {
 			endpoint.CircuitBreaker.FailureThreshold = number(t, value)
 		case "reset_timeout":
 			endpoint.CircuitBreaker.ResetTimeout = duration(t, value)
+		case "max_events":
+			endpoint.Batch.MaxEvents = number(t, value)
+		case "max_wait":
+			endpoint.Batch.MaxWait = duration(t, value)
+		case "per_second":
+			endpoint.RateLimit.PerSecond = float64(number(t, value))
+		case "burst":
+			endpoint.RateLimit.Burst = number(t, value)
+		case "max_age":
+			endpoint.MaxAge = duration(t, value)
 		default:
 			t.Fatalf("unknown setting %s", arg.Key)
 		}
 	}
-	backlog := NewBacklog(Bounds{Events: endpoint.QueueSize, Bytes: 1 << 20, Policy: endpoint.DropPolicy})
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	noJitter := func() float64 { return 0 }
-	return &scenario{core: newCore(endpoint, backlog, noJitter), now: began, began: began, out: map[string]*Delivery{}}
+	batches := 0
+	newID := func() string {
+		batches++
+		return fmt.Sprintf("b%d", batches)
+	}
+	core := newCore(endpoint, newEndpointBacklog(endpoint), noJitter, newID)
+	return &scenario{core: core, now: began, began: began, out: map[string]*Delivery{}}
 }
 
 func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
@@ -88,6 +106,10 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
 	case "offer":
 		for _, arg := range d.CmdArgs {
 			s.offer(t, arg.Key)
+		}
+	case "replay":
+		for _, arg := range d.CmdArgs {
+			s.replay(t, arg.Key)
 		}
 	case "answer":
 		status := number(t, d.CmdArgs[1].Key)
@@ -99,8 +121,8 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
 	case "cancel":
 		s.end(t, d, httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: context.Canceled})
 	case "panic":
-		delivery := s.take(t, d.CmdArgs[0].Key)
-		s.say("%s is dead-lettered: panic %v", delivery.Event.ID, s.panicked(delivery))
+		id := d.CmdArgs[0].Key
+		s.tell(id, s.panicked(s.now, s.take(t, id)))
 	case "advance":
 		s.advance(duration(t, d.CmdArgs[0].Key))
 		return
@@ -119,25 +141,53 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
 }
 
 func (s *scenario) offer(t *testing.T, id string) {
-	event := messages.NewEnvelope(&messages.AuthSuccess{ClientID: "c"})
-	event.ID = id
-	require.NoError(t, event.Admit(messages.Admission{}, s.began))
-	if _, err := s.backlog.Offer(event); err != nil {
+	if _, err := s.backlog.Offer(s.now, newEvent(t, id)); err != nil {
 		s.say("%s is refused: %v", id, err)
 	}
 }
 
-func (s *scenario) end(t *testing.T, d *datadriven.TestData, outcome httpclient.Outcome) {
-	delivery := s.take(t, d.CmdArgs[0].Key)
-	fate, final := s.settle(s.now, delivery, outcome)
-	switch {
-	case !final:
-		s.say("%s waits until %s, charged %d", delivery.Event.ID, s.at(delivery.due), delivery.charged)
-	case fate == Delivered:
-		s.say("%s is delivered", delivery.Event.ID)
-	default:
-		s.say("%s is dead-lettered: %s", delivery.Event.ID, fate.Reason())
+func (s *scenario) replay(t *testing.T, id string) {
+	ended := func(fate Fate) { s.say("the replay of %s ends: %s", id, fate.Kind()) }
+	if _, err := s.backlog.OfferReplay(s.now, newEvent(t, id), ended); err != nil {
+		s.say("%s is not replayed: %v", id, err)
 	}
+}
+
+func (s *scenario) end(t *testing.T, d *datadriven.TestData, outcome httpclient.Outcome) {
+	id := d.CmdArgs[0].Key
+	delivery := s.take(t, id)
+	v := s.settle(s.now, delivery, outcome)
+	if v.next == retry {
+		s.say("%s waits until %s, charged %d", id, s.at(delivery.due), delivery.charged)
+	} else {
+		s.tell(id, v)
+	}
+}
+
+func (s *scenario) tell(id string, v verdict) {
+	switch {
+	case v.next == divide:
+		s.say("%s is split", id)
+	case v.fate == Delivered:
+		s.say("%s is delivered", id)
+	default:
+		s.say("%s is dead-lettered: %s", id, v.fate.Reason())
+	}
+}
+
+// givenUp tells what an endpoint gave up of its own accord.
+func (s *scenario) givenUp(d *Delivery, fate Fate) {
+	for _, part := range d.parts() {
+		s.say("%s is dead-lettered: %s", strings.Join(idsOfArrivals(part.arrivals), " "), fate.Reason())
+	}
+}
+
+func idsOfArrivals(arrivals []arrival) []string {
+	var ids []string
+	for _, a := range arrivals {
+		ids = append(ids, a.event.ID)
+	}
+	return ids
 }
 
 func (s *scenario) take(t *testing.T, id string) *Delivery {
@@ -162,12 +212,19 @@ func (s *scenario) advance(by time.Duration) {
 func (s *scenario) settleDown() {
 	s.showBreaker()
 	for _, delivery := range s.abandon(s.now) {
-		s.say("%s is dead-lettered: shutdown", delivery.Event.ID)
+		s.givenUp(delivery, DeadShutdown)
 	}
-	for d := s.next(s.now); d != nil; d = s.next(s.now) {
+	for _, delivery := range s.expire(s.now) {
+		s.givenUp(delivery, DeadMaxAge)
+	}
+	for d := s.core.next(s.now); d != nil; d = s.core.next(s.now) {
 		s.showBreaker()
-		s.out[d.Event.ID] = d
-		s.say("%s goes out, attempt %d", d.Event.ID, d.Attempts)
+		s.out[d.id()] = d
+		name := d.id()
+		if d.batch != nil {
+			name += " (" + strings.Join(idsOfArrivals(d.outgoing()), " ") + ")"
+		}
+		s.say("%s goes out, attempt %d", name, d.attempts)
 	}
 	s.showBreaker()
 }
@@ -197,7 +254,7 @@ func answered(t *testing.T, status int, args []datadriven.CmdArg) httpclient.Out
 	switch {
 	case status == http.StatusOK:
 		outcome.Kind, outcome.Err = httpclient.Delivered, nil
-	case status == http.StatusBadRequest:
+	case slices.Contains([]int{400, 409, 413, 422}, status):
 		outcome.Kind = httpclient.Rejected
 	case status == http.StatusInternalServerError:
 		outcome.Kind = httpclient.Failed

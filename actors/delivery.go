@@ -1,32 +1,50 @@
 package actors
 
 import (
-	"cmp"
-	"container/heap"
-	"slices"
 	"time"
 
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// Delivery is one event on its way to one endpoint, from its first attempt until it has a fate.
+// Delivery is what one request carries to one endpoint, from its first attempt until all of it has a fate: one event or,
+// where the endpoint batches, a batch.
 type Delivery struct {
-	Event    *messages.Envelope
-	Attempts int // begun so far
+	tries
+	single [1]arrival // where batch is nil
+	batch  *batch
 
-	charged         int       // attempts that count against max_attempts
-	failures        int       // attempts that ended without an end for the event
-	due             time.Time // when the wait for the next attempt is over
-	accepted        uint64    // its place in the order of acceptance
-	probe           uint64    // the number of the latest probe that it was, 0 for none
-	deliveredBefore uint64    // what the endpoint had delivered when the latest attempt ended
-	generation      uint64    // the breaker's when the latest attempt began
-	lastStatus      int
-	lastError       string
+	due        time.Time // when the wait for the next attempt is over
+	accepted   uint64    // its place in the order of acceptance
+	probe      uint64    // the number of the latest probe that it was, 0 for none
+	generation uint64    // the breaker's when the latest attempt began
+	lastStatus int
+	lastError  string
 
 	place      place
 	dueIndex   int // in retries.byDue
 	orderIndex int // in retries.byOrder
+}
+
+// arrival is an event that an endpoint accepted.
+type arrival struct {
+	event *messages.Envelope
+	at    time.Time
+	ended func(Fate) // hears of the fate of a replayed dead letter; nil for other events
+}
+
+func (a arrival) end(fate Fate) {
+	if a.ended != nil {
+		a.ended(fate)
+	}
+}
+
+// tries is how often events were sent together.
+type tries struct {
+	attempts int // begun so far
+	charged  int // of them, those that count against max_attempts
+	failures int // of them, those that ended without an end for the events
+
+	deliveredBefore uint64 // what the endpoint had delivered when the latest attempt ended
 }
 
 type place uint8
@@ -37,96 +55,45 @@ const (
 	gone
 )
 
-// retries are the deliveries that wait for their next attempt, found by the time at which it is due and by the order in
-// which they were accepted.
-type retries struct {
-	byDue   deliveryHeap
-	byOrder deliveryHeap
-}
-
-func newRetries() retries {
-	return retries{
-		byDue: deliveryHeap{
-			less: func(a, b *Delivery) bool {
-				if a.due.Equal(b.due) {
-					return a.accepted < b.accepted
-				}
-				return a.due.Before(b.due)
-			},
-			index: func(d *Delivery) *int { return &d.dueIndex },
-		},
-		byOrder: deliveryHeap{
-			less:  func(a, b *Delivery) bool { return a.accepted < b.accepted },
-			index: func(d *Delivery) *int { return &d.orderIndex },
-		},
+// id is what the request is known by: the event's id, or the batch's own.
+func (d *Delivery) id() string {
+	if d.batch != nil {
+		return d.batch.id
 	}
+	return d.single[0].event.ID
 }
 
-func (r *retries) len() int { return len(r.byDue.items) }
-
-func (r *retries) add(d *Delivery) {
-	heap.Push(&r.byDue, d)
-	heap.Push(&r.byOrder, d)
+// outgoing are the events that the next request carries, or the present one.
+func (d *Delivery) outgoing() []arrival {
+	if d.batch != nil {
+		return d.batch.outgoing
+	}
+	return d.single[:]
 }
 
-func (r *retries) remove(d *Delivery) {
-	heap.Remove(&r.byDue, d.dueIndex)
-	heap.Remove(&r.byOrder, d.orderIndex)
-}
-
-func (r *retries) soonest() *Delivery { return r.byDue.top() }
-func (r *retries) oldest() *Delivery  { return r.byOrder.top() }
-
-// leastProbed is the delivery among those that are due whose latest probe is furthest back, or nil.
-func (r *retries) leastProbed(now time.Time) *Delivery {
-	var least *Delivery
-	for _, d := range r.byDue.items {
-		if d.due.After(now) {
-			continue
-		}
-		if least == nil || d.probe < least.probe || d.probe == least.probe && r.byDue.less(d, least) {
-			least = d
+// parts are all the events, as they go out together, the next ones first.
+func (d *Delivery) parts() []part {
+	parts := []part{{d.outgoing(), d.tries}}
+	if d.batch != nil {
+		for i := len(d.batch.rest) - 1; i >= 0; i-- {
+			parts = append(parts, d.batch.rest[i])
 		}
 	}
-	return least
+	return parts
 }
 
-func sortByAcceptance(deliveries []*Delivery) {
-	slices.SortFunc(deliveries, func(a, b *Delivery) int { return cmp.Compare(a.accepted, b.accepted) })
-}
-
-// deliveryHeap implements heap.Interface. index is where a delivery keeps its place in this heap.
-type deliveryHeap struct {
-	items []*Delivery
-	less  func(a, b *Delivery) bool
-	index func(*Delivery) *int
-}
-
-func (h *deliveryHeap) top() *Delivery {
-	if len(h.items) == 0 {
-		return nil
+// size is the number of events and their bytes.
+func (d *Delivery) size() (events int, bytes int64) {
+	if d.batch == nil {
+		return 1, int64(d.single[0].event.Size())
 	}
-	return h.items[0]
+	return d.batch.events, d.batch.bytes
 }
 
-func (h *deliveryHeap) Len() int           { return len(h.items) }
-func (h *deliveryHeap) Less(i, j int) bool { return h.less(h.items[i], h.items[j]) }
-
-func (h *deliveryHeap) Swap(i, j int) {
-	h.items[i], h.items[j] = h.items[j], h.items[i]
-	*h.index(h.items[i]), *h.index(h.items[j]) = i, j
-}
-
-func (h *deliveryHeap) Push(item any) {
-	d := item.(*Delivery)
-	*h.index(d) = len(h.items)
-	h.items = append(h.items, d)
-}
-
-func (h *deliveryHeap) Pop() any {
-	last := len(h.items) - 1
-	d := h.items[last]
-	h.items[last] = nil
-	h.items = h.items[:last]
-	return d
+// latest is when the event was accepted that was accepted last.
+func (d *Delivery) latest() time.Time {
+	if d.batch == nil {
+		return d.single[0].at
+	}
+	return d.batch.latest
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/httpclient"
@@ -42,8 +43,8 @@ type Endpoint struct {
 	core    *core
 
 	deadLetters *DeadLetters
-	burying     map[*bury]struct{} // not yet answered with buried
-	requests    context.Context    // of all attempts; cancelled at the drain's cutoff
+	burying     map[*bury]burial // not yet answered with buried
+	requests    context.Context  // of all attempts; cancelled at the drain's cutoff
 	cancel      context.CancelFunc
 	attempts    sync.WaitGroup
 	timer       wakeTimer
@@ -56,7 +57,7 @@ type Endpoint struct {
 
 // NewEndpoint makes an endpoint of a resolved configuration. Its actor is spawned with Props, once.
 func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint {
-	backlog := NewBacklog(Bounds{Events: cfg.QueueSize, Bytes: int64(cfg.QueueBytes), Policy: cfg.DropPolicy})
+	backlog := newEndpointBacklog(cfg)
 	requests, cancel := context.WithCancel(context.Background())
 	return &Endpoint{
 		name:     cfg.Name,
@@ -64,12 +65,21 @@ func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint
 		log:      log.With("endpoint", cfg.Name),
 		backlog:  backlog,
 		mailbox:  NewMailbox(backlog, admitEnvelope),
-		core:     newCore(cfg, backlog, rand.Float64),
-		burying:  map[*bury]struct{}{},
+		core:     newCore(cfg, backlog, rand.Float64, newBatchID),
+		burying:  map[*bury]burial{},
 		requests: requests,
 		cancel:   cancel,
 	}
 }
+
+func newEndpointBacklog(cfg config.Endpoint) *Backlog {
+	backlog := NewBacklog(Bounds{Events: cfg.QueueSize, Bytes: int64(cfg.QueueBytes), Policy: cfg.DropPolicy})
+	backlog.batch = cfg.Batch
+	return backlog
+}
+
+// newBatchID makes the id of a batch, which no event's id that was not given by a sender can be.
+func newBatchID() string { return "batch_" + uuid.NewString() }
 
 // admitEnvelope takes what the router forwards: events that are admitted already.
 func admitEnvelope(message any) (*messages.Envelope, bool, error) {
@@ -79,6 +89,16 @@ func admitEnvelope(message any) (*messages.Envelope, bool, error) {
 
 // Name is the endpoint's name.
 func (e *Endpoint) Name() string { return e.name }
+
+// Replay hands over an event that was dead-lettered before. It makes nothing else give way. Its errors are
+// messages.ErrQueueFull, ErrClosed and ErrTooLarge; where it fails nothing is accounted. ended hears, once, what became of
+// the event: a dropped one is kept nowhere, a dead-lettered one is kept as a new dead letter. It may be called in any
+// goroutine, and has to return at once.
+func (e *Endpoint) Replay(event *messages.Envelope, ended func(Fate)) error {
+	signals, err := e.backlog.OfferReplay(time.Now(), event, ended)
+	e.mailbox.signal(signals)
+	return err
+}
 
 // Props describes the endpoint's actor, which gives up to deadLetters, whose actor runs by then.
 func (e *Endpoint) Props(deadLetters *DeadLetters) *actor.Props {
@@ -134,7 +154,10 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 func (a *endpointActor) advance(ctx actor.Context) {
 	now := time.Now()
 	for _, d := range a.core.abandon(now) {
-		a.bury(ctx, d, DeadShutdown)
+		a.buryAll(ctx, d, DeadShutdown)
+	}
+	for _, d := range a.core.expire(now) {
+		a.buryAll(ctx, d, DeadMaxAge)
 	}
 	if a.core.expired(now) {
 		a.cancel()
@@ -175,54 +198,23 @@ func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
 	d := ended.delivery
 	a.handling = d
 	if ended.panicked != nil {
-		a.log.Error("an attempt panicked, and its event is dead-lettered",
-			"event_id", d.Event.ID, "panic", ended.panicked, "stack", string(ended.stack))
-		a.buryPanicked(ctx, d)
+		a.log.Error("an attempt panicked, and its event is dead-lettered; of several, the one that is to blame",
+			"id", ended.id, "panic", ended.panicked, "stack", string(ended.stack))
+		a.buryIfDead(ctx, d, a.core.panicked(time.Now(), d))
 	} else {
 		a.measured.add(ended.outcome.Kind, ended.took)
-		a.settle(ctx, d, ended.outcome)
+		a.settle(ctx, ended)
 	}
 	a.handling = nil
 }
 
-func (a *endpointActor) settle(ctx actor.Context, d *Delivery, outcome httpclient.Outcome) {
+func (a *endpointActor) settle(ctx actor.Context, ended *attemptEnded) {
 	now := time.Now()
-	fate, final := a.core.settle(now, d, outcome)
-	if outcome.Kind != httpclient.Delivered {
-		a.complaints.attemptFailed(now, a.log, d, outcome, final)
+	v := a.core.settle(now, ended.delivery, ended.outcome)
+	if ended.outcome.Kind != httpclient.Delivered {
+		a.complaints.attemptFailed(now, a.log, ended, v)
 	}
-	if final && fate.Kind() == KindDeadLettered {
-		a.bury(ctx, d, fate)
-	}
-}
-
-func (a *endpointActor) bury(ctx actor.Context, d *Delivery, fate Fate) {
-	b := &bury{letter: a.letter(d, fate), stopping: a.core.draining}
-	a.burying[b] = struct{}{}
-	ctx.Request(a.deadLetters.pid, b)
-}
-
-func (a *endpointActor) leave(message *buried) {
-	delete(a.burying, message.bury)
-	a.backlog.Leave(message.bury.letter.Event, message.lost)
-}
-
-func (a *endpointActor) buryPanicked(ctx actor.Context, d *Delivery) {
-	if a.core.panicked(d) {
-		a.bury(ctx, d, DeadPanic)
-	}
-}
-
-func (a *endpointActor) letter(d *Delivery, fate Fate) *messages.DeadLetter {
-	return &messages.DeadLetter{
-		Endpoint:   a.name,
-		Event:      d.Event,
-		Attempts:   d.Attempts,
-		LastStatus: d.lastStatus,
-		LastError:  d.lastError,
-		Reason:     fate.Reason(),
-		Time:       time.Now(),
-	}
+	a.buryIfDead(ctx, ended.delivery, v)
 }
 
 // quarantine dead-letters the event over which the actor panics, so that its next instance does not meet it again, and
@@ -233,35 +225,10 @@ func (a *endpointActor) quarantine(ctx actor.Context) {
 		return
 	}
 	a.log.Error("the endpoint's actor panicked and is restarted", "panic", reason, "stack", string(debug.Stack()))
-	if a.handling != nil {
-		a.buryPanicked(ctx, a.handling)
+	if d := a.handling; d != nil && a.core.quarantine(d) {
+		a.buryAll(ctx, d, DeadPanic)
 	}
 	panic(reason)
-}
-
-// halt accounts for what is left when the actor is stopped without a drain, or before its end. It keeps dead letters
-// itself, because the dead-letter actor is being stopped as well.
-func (a *endpointActor) halt() {
-	a.timer.stop()
-	a.cancel()
-	a.attempts.Wait()
-	a.backlog.Seal()
-	for b := range a.burying {
-		a.buryAtOnce(b)
-	}
-	for d := range a.core.inFlight {
-		a.backlog.Settle(d, DeadUnknownOutcome)
-		a.buryAtOnce(&bury{letter: a.letter(d, DeadUnknownOutcome), stopping: true})
-	}
-	for _, d := range a.backlog.Abandon(time.Time{}, true) {
-		a.buryAtOnce(&bury{letter: a.letter(d, DeadShutdown), stopping: true})
-	}
-	a.drops.LogRest(a.log, a.backlog)
-	a.sender.Close()
-}
-
-func (a *endpointActor) buryAtOnce(b *bury) {
-	a.backlog.Leave(b.letter.Event, !a.deadLetters.keep(b))
 }
 
 func (a *endpointActor) showBreaker() {

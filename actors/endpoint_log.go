@@ -19,18 +19,15 @@ type complaints struct {
 	}
 }
 
-func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, d *Delivery, outcome httpclient.Outcome, final bool) {
+func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attemptEnded, v verdict) {
+	outcome := ended.outcome
 	kind := &c.kinds[outcome.Kind]
 	if !kind.last.IsZero() && now.Sub(kind.last) < complaintInterval {
 		kind.leftOut++
 		return
 	}
-	next := "retry"
-	if final {
-		next = "dead letter"
-	}
-	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "event_id", d.Event.ID, "attempt", d.Attempts,
-		"error", outcome.Err, "next", next, "advice", outcome.Advice(), "left_out", kind.leftOut)
+	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.arrivals),
+		"attempt", v.attempts, "error", outcome.Err, "next", v.next.String(), "advice", outcome.Advice(), "left_out", kind.leftOut)
 	kind.last, kind.leftOut = now, 0
 }
 

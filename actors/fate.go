@@ -21,8 +21,9 @@ const (
 	DeadPanic          // an attempt, or the endpoint actor, panicked over it
 	DeadUnknownOutcome // its request was cancelled at shutdown, and may have arrived
 	DeadShutdown       // it was still held at shutdown
+	DeadMaxAge         // it waited for longer than max_age
 
-	fateCount = int(DeadShutdown) + 1
+	fateCount = int(DeadMaxAge) + 1
 )
 
 // Kinds of a Fate, as metrics and the summary name them.
@@ -49,6 +50,7 @@ var fates = [fateCount]struct{ kind, reason string }{
 	DeadPanic:          {KindDeadLettered, "panic"},
 	DeadUnknownOutcome: {KindDeadLettered, "unknown_outcome"},
 	DeadShutdown:       {KindDeadLettered, "shutdown"},
+	DeadMaxAge:         {KindDeadLettered, "max_age"},
 }
 
 // Kind is one of the Kind constants.
@@ -71,6 +73,9 @@ func Reasons(kind string) []string {
 // Ledger is the account of one queue, read at one moment: Accepted is the sum of all fates and of what is held.
 type Ledger struct {
 	Accepted uint64
+
+	AcceptedReplay uint64 // of the accepted, those that are replayed dead letters
+
 	Waiting  int    // events never sent
 	InFlight int    // events that were handed out and have no fate yet
 	Retrying int    // events that wait for a retry

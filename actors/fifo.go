@@ -31,6 +31,9 @@ func (q *fifo[T]) pop() (item T, ok bool) {
 	return item, true
 }
 
+// first is what pop takes next. The queue must hold something.
+func (q *fifo[T]) first() T { return q.ring[q.head] }
+
 // items lists what the queue holds, the first to be popped first.
 func (q *fifo[T]) items() []T {
 	items := make([]T, q.length)

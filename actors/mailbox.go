@@ -3,6 +3,7 @@ package actors
 import (
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -52,7 +53,7 @@ func NewMailbox(backlog *Backlog, admit Admit) *Mailbox {
 
 // Offer hands admitted events over, as Backlog.Offer does, and never blocks.
 func (m *Mailbox) Offer(events ...*messages.Envelope) error {
-	signals, err := m.backlog.Offer(events...)
+	signals, err := m.backlog.Offer(time.Now(), events...)
 	m.signal(signals)
 	return err
 }

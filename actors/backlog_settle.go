@@ -1,0 +1,133 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// SettleOutgoing gives the events of a delivery in flight that went out their fate. It is true when others are left, which
+// go out next. Dead-lettered events take room until Leave.
+func (b *Backlog) SettleOutgoing(d *Delivery, fate Fate) (more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	outgoing := d.outgoing()
+	b.inFlight -= len(outgoing)
+	b.end(outgoing, fate)
+	more = d.proceed()
+	if !more {
+		d.place = gone
+	}
+	return more
+}
+
+// Settle gives all events that are left of a delivery their fate, wherever it is. Dead-lettered ones take room until
+// Leave. It is false, and nothing happens, when all have a fate already.
+func (b *Backlog) Settle(d *Delivery, fate Fate) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settle(d, fate)
+}
+
+func (b *Backlog) settle(d *Delivery, fate Fate) bool {
+	events, bytes := d.size()
+	switch d.place {
+	case gone:
+		return false
+	case retrying:
+		b.leaveRetries(d)
+		b.pinned += bytes
+	case inFlight:
+		b.inFlight -= events
+	}
+	d.place = gone
+	for _, part := range d.parts() {
+		b.end(part.arrivals, fate)
+	}
+	return true
+}
+
+func (b *Backlog) end(arrivals []arrival, fate Fate) {
+	b.ledger.fates[fate] += uint64(len(arrivals))
+	if fate.Kind() == KindDeadLettered {
+		b.leaving += len(arrivals)
+		return
+	}
+	b.unpin(sizeOf(arrivals))
+	for _, a := range arrivals {
+		a.end(fate)
+	}
+}
+
+func (b *Backlog) unpin(bytes int64) {
+	b.bytes -= bytes
+	b.pinned -= bytes
+}
+
+// Leave frees the room of a dead-lettered event. It is lost when no place kept it.
+func (b *Backlog) Leave(event *messages.Envelope, lost bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaving--
+	b.unpin(int64(event.Size()))
+	if lost {
+		b.ledger.Lost++
+	}
+}
+
+// Abandon dead-letters, because of the shutdown, the retries that are due after the given time, and with waitingToo the
+// events never sent. It returns what it gave up, in the order of acceptance of each kind.
+func (b *Backlog) Abandon(dueAfter time.Time, waitingToo bool) []*Delivery {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var abandoned []*Delivery
+	for _, d := range b.retries.byDue.items {
+		if d.due.After(dueAfter) {
+			abandoned = append(abandoned, d)
+		}
+	}
+	for waitingToo {
+		taken, ok := b.takeWaiting()
+		if !ok {
+			break
+		}
+		abandoned = append(abandoned, b.newDelivery(taken))
+	}
+	sortByAcceptance(abandoned)
+	for _, d := range abandoned {
+		b.settle(d, DeadShutdown)
+	}
+	return abandoned
+}
+
+// Expire dead-letters, because of their age, the events accepted at the given time or before it that are not in flight; a
+// batch that was sent when all of its events are. It returns what it gave up, in the order of acceptance of each kind.
+func (b *Backlog) Expire(acceptedBy time.Time) []*Delivery {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var expired []*Delivery
+	for d := b.retries.oldest(); d != nil && !d.latest().After(acceptedBy); d = b.retries.oldest() {
+		b.settle(d, DeadMaxAge)
+		expired = append(expired, d)
+	}
+	for b.waiting.length > 0 && !b.waiting.first().at.After(acceptedBy) {
+		taken, _ := b.takeWaiting()
+		d := b.newDelivery(taken)
+		b.settle(d, DeadMaxAge)
+		expired = append(expired, d)
+	}
+	return expired
+}
+
+// OldestAcceptance is when the event was accepted that Expire gives up next; false when there is none.
+func (b *Backlog) OldestAcceptance() (at time.Time, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if d := b.retries.oldest(); d != nil {
+		at, ok = d.latest(), true
+	}
+	if b.waiting.length > 0 && (!ok || b.waiting.first().at.Before(at)) {
+		at, ok = b.waiting.first().at, true
+	}
+	return at, ok
+}

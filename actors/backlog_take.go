@@ -1,0 +1,170 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// TakeEvent hands out the event that has waited longest, or nil. The owner gives it its fate with SettleEvent.
+func (b *Backlog) TakeEvent() *messages.Envelope {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken, _ := b.takeWaiting()
+	return taken.event
+}
+
+// SettleEvent ends what TakeEvent began.
+func (b *Backlog) SettleEvent(event *messages.Envelope, fate Fate) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inFlight--
+	b.unpin(int64(event.Size()))
+	b.ledger.fates[fate]++
+}
+
+// Take hands out the delivery whose turn it is, or nil: a retry that is due before an event never sent. When ordered, a
+// retry holds back all that was accepted after it. For a probe it is the delivery whose latest probe is furthest back,
+// so that one event can't keep a breaker open for all others.
+func (b *Backlog) Take(now time.Time, ordered, probe bool) *Delivery {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := b.retries.soonest()
+	if next != nil && next.due.After(now) {
+		if ordered {
+			return nil
+		}
+		next = nil
+	}
+	if next != nil && probe && !ordered {
+		next = b.retries.leastProbed(now)
+		if next.probe > 0 && b.ready(now) {
+			next = nil
+		}
+	}
+	if next != nil {
+		b.takeRetry(next)
+		return next
+	}
+	return b.takeNew(now)
+}
+
+// Resume hands out this delivery, if it waits for a retry that is due.
+func (b *Backlog) Resume(now time.Time, d *Delivery) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	due := d.place == retrying && !d.due.After(now)
+	if due {
+		b.takeRetry(d)
+	}
+	return due
+}
+
+func (b *Backlog) takeRetry(d *Delivery) {
+	b.leaveRetries(d)
+	events, bytes := d.size()
+	d.place = inFlight
+	b.inFlight += events
+	b.pinned += bytes
+}
+
+func (b *Backlog) leaveRetries(d *Delivery) {
+	b.retries.remove(d)
+	events, bytes := d.size()
+	b.retrying -= events
+	b.retryingBytes -= bytes
+}
+
+// takeNew makes a delivery of events that wait.
+func (b *Backlog) takeNew(now time.Time) *Delivery {
+	if !b.batch.Batches() {
+		taken, ok := b.takeWaiting()
+		if !ok {
+			return nil
+		}
+		return b.newDelivery(taken)
+	}
+	if !b.ready(now) {
+		b.hunger = wantsBatch
+		if b.waiting.length == 0 {
+			b.hunger = wantsEvent
+		}
+		return nil
+	}
+	b.taken++
+	return &Delivery{batch: newBatch(b.takeBatch()), accepted: b.taken}
+}
+
+func (b *Backlog) newDelivery(taken arrival) *Delivery {
+	b.taken++
+	return &Delivery{single: [1]arrival{taken}, accepted: b.taken}
+}
+
+// takeBatch takes as many events as a batch may have, at least one.
+func (b *Backlog) takeBatch() []arrival {
+	arrivals := make([]arrival, 0, min(b.waiting.length, b.batch.MaxEvents))
+	bytes := 0
+	for len(arrivals) < b.batch.MaxEvents && b.waiting.length > 0 {
+		bytes += b.waiting.first().event.Size()
+		if len(arrivals) > 0 && bytes > int(b.batch.MaxBytes) {
+			break
+		}
+		taken, _ := b.takeWaiting()
+		arrivals = append(arrivals, taken)
+	}
+	return arrivals
+}
+
+// ready tells whether events wait that may go out: of a batch that fills, its first has waited long enough.
+func (b *Backlog) ready(now time.Time) bool {
+	if b.waiting.length == 0 {
+		return false
+	}
+	return !b.batch.Batches() || b.sealed || b.full() || !b.waiting.first().at.Add(b.batch.MaxWait).After(now)
+}
+
+// full tells whether more events would make no larger batch.
+func (b *Backlog) full() bool {
+	return b.waiting.length >= b.batch.MaxEvents || b.bytes-b.retryingBytes-b.pinned >= int64(b.batch.MaxBytes)
+}
+
+func (b *Backlog) takeWaiting() (arrival, bool) {
+	taken, ok := b.waiting.pop()
+	if !ok {
+		b.hunger = wantsEvent
+		return arrival{}, false
+	}
+	b.inFlight++
+	b.pinned += int64(taken.event.Size())
+	return taken, true
+}
+
+// Retry puts a delivery that is in flight back, to be taken again at the earliest when it is due.
+func (b *Backlog) Retry(d *Delivery, due time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d.due, d.place = due, retrying
+	events, bytes := d.size()
+	b.inFlight -= events
+	b.pinned -= bytes
+	b.retrying += events
+	b.retryingBytes += bytes
+	b.retries.add(d)
+}
+
+// NextTurn is when the next retry is due, or the next batch no longer waits to be full; false when neither is to come.
+func (b *Backlog) NextTurn(ordered bool) (time.Time, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var at time.Time
+	next := b.retries.soonest()
+	if next != nil {
+		at = next.due
+	}
+	if b.waiting.length > 0 && b.batch.Batches() && (next == nil || !ordered) {
+		if full := b.waiting.first().at.Add(b.batch.MaxWait); next == nil || full.Before(at) {
+			return full, true
+		}
+	}
+	return at, next != nil
+}

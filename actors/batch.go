@@ -1,0 +1,65 @@
+package actors
+
+import "time"
+
+// batch is events that go out as one array. It is frozen at its first send: an endpoint that sees it again sees the same
+// events under the same id. What an endpoint refuses because of one of its events is split, and the halves go out as
+// batches of their own, the first before the second and all their parts before it.
+type batch struct {
+	id       string // "": not sent yet
+	outgoing []arrival
+	rest     []part // goes out later, the next last
+	latest   time.Time
+
+	events    int // of outgoing and rest
+	bytes     int64
+	delivered bool // some event of it was
+}
+
+// part is events that go out together.
+type part struct {
+	arrivals []arrival
+	tries
+}
+
+func newBatch(arrivals []arrival) *batch {
+	return &batch{
+		outgoing: arrivals,
+		latest:   arrivals[len(arrivals)-1].at,
+		events:   len(arrivals),
+		bytes:    sizeOf(arrivals),
+	}
+}
+
+func sizeOf(arrivals []arrival) int64 {
+	bytes := int64(0)
+	for _, a := range arrivals {
+		bytes += int64(a.event.Size())
+	}
+	return bytes
+}
+
+// divisible tells whether there is more than one event to split.
+func (d *Delivery) divisible() bool { return len(d.outgoing()) > 1 }
+
+// split lets the events that went out go out in two halves. Neither is charged for that.
+func (d *Delivery) split() {
+	b := d.batch
+	middle := (len(b.outgoing) + 1) / 2
+	b.rest = append(b.rest, part{b.outgoing[middle:], d.tries})
+	b.outgoing, b.id = b.outgoing[:middle], ""
+}
+
+// proceed takes the events that went out off the delivery, and is false when no others are left.
+func (d *Delivery) proceed() bool {
+	if d.batch == nil || len(d.batch.rest) == 0 {
+		return false
+	}
+	b := d.batch
+	b.events -= len(b.outgoing)
+	b.bytes -= sizeOf(b.outgoing)
+	next := b.rest[len(b.rest)-1]
+	b.rest = b.rest[:len(b.rest)-1]
+	b.outgoing, b.id, d.tries = next.arrivals, "", next.tries
+	return true
+}
