@@ -64,7 +64,8 @@ func fatesOf(l actors.Ledger) map[string]uint64 {
 // compare checks what the endpoint says of itself, when everything that was due has happened.
 func (o *oracle) compare(stats actors.EndpointStats) {
 	l := stats.Ledger
-	retrying := len(o.held) - o.flying - o.countWaiting()
+	waits, flies := o.count(waiting), o.count(flying)
+	retries := len(o.held) - waits - flies
 	switch {
 	case !balanced(l):
 		o.breaks("accepted = delivered + dropped + dead_lettered + held", "%+v", l)
@@ -74,9 +75,9 @@ func (o *oracle) compare(stats actors.EndpointStats) {
 		o.breaks("every event for an endpoint is accounted", "accepted %d, not %d", l.Accepted, o.account.accepted)
 	case !maps.Equal(fatesOf(l), o.account.fates):
 		o.breaks("what became of an endpoint's events is as the rules say", "%v, not %v", fatesOf(l), o.account.fates)
-	case l.InFlight != o.flying || l.Waiting != o.countWaiting() || l.Retrying != retrying || l.Bytes != o.bytes():
+	case l.InFlight != flies || l.Waiting != waits || l.Retrying != retries || l.Bytes != o.bytes():
 		o.breaks("what an endpoint holds is as the rules say", "waiting %d, in flight %d, retrying %d, bytes %d; not %d, %d, %d, %d",
-			l.Waiting, l.InFlight, l.Retrying, l.Bytes, o.countWaiting(), o.flying, retrying, o.bytes())
+			l.Waiting, l.InFlight, l.Retrying, l.Bytes, waits, flies, retries, o.bytes())
 	case l.Lost != o.account.lost:
 		o.breaks("what was given up while stopping is lost", "%d, not %d", l.Lost, o.account.lost)
 	case !o.breakerShows(stats.Breaker.String()):
@@ -89,19 +90,21 @@ func (o *oracle) compare(stats actors.EndpointStats) {
 	}
 }
 
-func (o *oracle) countWaiting() int {
+func (o *oracle) count(where place) int {
 	n := 0
 	for _, p := range o.held {
-		if p.place == waiting {
+		if p.place() == where {
 			n++
 		}
 	}
 	return n
 }
 
-// breakerShows tells whether this can be the breaker's state. An endpoint that is paused, or has stopped, does not look.
+// breakerShows tells whether this can be the breaker's state. An endpoint that is paused, waits for its rate limit, or has
+// stopped, does not look.
 func (o *oracle) breakerShows(state string) bool {
-	if !o.breaker.opened.IsZero() && (o.breaker.mayBeOpen(o.now) || o.now.Before(o.paused) || !o.drain.over.IsZero()) {
+	gated := o.now.Before(o.paused) || o.now.Before(o.rate.freeAt(o.now))
+	if !o.breaker.opened.IsZero() && (o.breaker.mayBeOpen(o.now) || gated || !o.drain.over.IsZero()) {
 		return state != "closed"
 	}
 	return state == string(o.breaker.state)

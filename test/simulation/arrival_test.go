@@ -28,7 +28,7 @@ func (o *oracle) arriveAlone(e *event) {
 	case o.DropPolicy == config.DropNewest && !o.fits(len(o.held), o.bytes(), e):
 		o.refuse("refused")
 		return
-	case !o.fits(o.pinned(), o.pinnedBytes(), e):
+	case !o.fits(len(o.staying()), bytesOf(o.staying()), e):
 		o.refuse("refused")
 		return
 	}
@@ -40,25 +40,29 @@ func (o *oracle) arriveAlone(e *event) {
 
 // arriveTogether learns from the ledger how many were dropped, and knows from the rules which.
 func (o *oracle) arriveTogether(events []*event, ledger actors.Ledger, moments []moment) {
-	for _, e := range events {
-		if o.fits(0, 0, e) {
-			o.accept(e)
-		} else {
+	refused := int(ledger.ByReason(actors.KindDropped)["refused"] - o.account.fates[dropped+"refused"])
+	for i, e := range events {
+		switch {
+		case !o.fits(0, 0, e):
 			o.refuse("too_large")
+		case i >= len(events)-refused: // what was sent meanwhile gives way to none, so it was the last that found no room
+			o.refuse("refused")
+		default:
+			o.accept(e)
 		}
 	}
 	var candidates []*passage
 	retries := 0
 	for _, p := range o.held {
-		switch begins := slices.ContainsFunc(moments, func(m moment) bool { return m.event == p.event }); {
-		case p.place == waiting && !begins:
+		switch begins := slices.ContainsFunc(moments, func(m moment) bool { return m.has(p.event) }); {
+		case p.place() == waiting && !begins:
 			candidates = append(candidates, p)
-		case p.place == retrying && !begins:
+		case p.place() == retrying && !begins && o.Batch.MaxEvents == 1:
 			retries++
 		}
 	}
 	o.evictDown(candidates, ledger.Waiting)
-	for ; retries > ledger.Retrying; retries-- {
+	for ; o.Batch.MaxEvents == 1 && retries > ledger.Retrying; retries-- {
 		o.settle(o.oldest(retrying), evicted)
 	}
 }
@@ -90,7 +94,7 @@ func (o *oracle) evict() {
 
 func (o *oracle) oldest(where place) *passage {
 	for _, p := range o.held {
-		if p.place == where {
+		if p.place() == where {
 			return p
 		}
 	}
@@ -98,7 +102,7 @@ func (o *oracle) oldest(where place) *passage {
 }
 
 func (o *oracle) accept(e *event) {
-	p := &passage{event: e, order: len(o.passages), place: waiting}
+	p := &passage{event: e, order: len(o.passages), came: o.now}
 	o.passages[e] = p
 	o.held = append(o.held, p)
 	o.account.accepted++
@@ -119,10 +123,11 @@ func (o *oracle) fits(held int, bytes int64, events ...*event) bool {
 
 func (o *oracle) bytes() int64 { return bytesOf(o.held) }
 
-func (o *oracle) pinned() int { return o.flying }
-
-func (o *oracle) pinnedBytes() int64 {
-	return bytesOf(slices.DeleteFunc(slices.Clone(o.held), func(p *passage) bool { return p.place != flying }))
+// staying are the events that give way to none: those in flight, and those of a batch that was sent.
+func (o *oracle) staying() []*passage {
+	return slices.DeleteFunc(slices.Clone(o.held), func(p *passage) bool {
+		return p.place() != flying && (o.Batch.MaxEvents == 1 || p.place() != retrying)
+	})
 }
 
 func bytesOf(passages []*passage) int64 {

@@ -48,7 +48,7 @@ func (o *oracle) drainOn() {
 		o.giveUpAll()
 		return
 	}
-	o.giveUp(func(p *passage) bool { return p.place == retrying && p.due.After(d.cutoff) })
+	o.giveUp(func(p *passage) bool { return p.place() == retrying && p.cargo.due.After(d.cutoff) })
 	if o.breaker.state == open {
 		d.probed = true
 		o.breaker.probeNow()
@@ -57,7 +57,7 @@ func (o *oracle) drainOn() {
 }
 
 func (o *oracle) giveUpAll() {
-	o.giveUp(func(p *passage) bool { return p.place != flying })
+	o.giveUp(func(p *passage) bool { return p.place() != flying })
 }
 
 func (o *oracle) giveUp(which func(*passage) bool) {

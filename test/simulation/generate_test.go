@@ -84,6 +84,9 @@ func drawEndpoint(t *rapid.T, giants bool, name string) config.Endpoint {
 			FailureThreshold: rapid.IntRange(1, 5).Draw(t, "failure_threshold"),
 			ResetTimeout:     one(t, ms(60_000, 200, 1000, 10_000)...),
 		},
+		Batch:      drawBatch(t),
+		RateLimit:  one(t, config.RateLimit{}, config.RateLimit{}, config.RateLimit{}, config.RateLimit{PerSecond: 3, Burst: 2}, config.RateLimit{PerSecond: 0.5}, config.RateLimit{PerSecond: 100, Burst: 10}),
+		MaxAge:     one(t, ms(0, 0, 0, 5000, 60_000)...),
 		Workers:    rapid.IntRange(1, 4).Draw(t, "workers"),
 		DropPolicy: one(t, "", config.DropOldest, config.DropNewest),
 	}
@@ -91,6 +94,17 @@ func drawEndpoint(t *rapid.T, giants bool, name string) config.Endpoint {
 		e.QueueBytes = 64 << 10
 	}
 	return e
+}
+
+func drawBatch(t *rapid.T) config.Batch {
+	if chance(t, 2) {
+		return config.Batch{}
+	}
+	return config.Batch{
+		MaxEvents: rapid.IntRange(2, 12).Draw(t, "max_events"),
+		MaxBytes:  one[config.ByteSize](t, 1<<20, 2000, 20_000),
+		MaxWait:   one(t, ms(100, 1, 1000, 5000)...),
+	}
 }
 
 func drawBehaviour(t *rapid.T) behaviour {
@@ -101,6 +115,9 @@ func drawBehaviour(t *rapid.T) behaviour {
 	if chance(t, 2) {
 		poison := rapid.SampledFrom(answers).Draw(t, "poison")
 		b.poison = &poison
+	}
+	if chance(t, 4) {
+		b.most = rapid.IntRange(1, 5).Draw(t, "most")
 	}
 	return b
 }
@@ -136,10 +153,13 @@ func drawAction(t *rapid.T, receivers int, giants bool) action {
 	return silence{}
 }
 
+// apart is a fraction of a millisecond that no attempt ends at (world.ending), and at which no timer of an endpoint rings.
+const apart = 999_991
+
 func drawClosing(t *rapid.T) closing {
 	return closing{
 		deadline: one(t, ms(0, 500, 5000, 20_000, 60_000)...),
-		cancel:   one(t, never, never, 0, time.Millisecond, 3*time.Second),
+		cancel:   one(t, never, never, 0, time.Millisecond+apart, 3*time.Second+apart),
 	}
 }
 

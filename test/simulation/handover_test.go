@@ -143,7 +143,7 @@ func (r *run) admitSome(how way, events []*event, refusals []error) []*event {
 	witness := r.receivers[len(r.receivers)-1]
 	witness.mu.Lock()
 	for _, m := range witness.unread {
-		reached[m.event] = true
+		reached[m.events[0]] = true
 	}
 	witness.mu.Unlock()
 	var routed []*event

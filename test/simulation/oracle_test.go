@@ -16,44 +16,25 @@ type oracle struct {
 	began time.Time
 	now   time.Time
 
-	passages  map[*event]*passage
-	held      []*passage // in the order of acceptance
-	account   account
-	flying    int
-	delivered int
-	probes    int
-	breaker   breakerReading
-	paused    time.Time // until then
-	drain     drainReading
-	givenUp   map[*event]time.Time // by the endpoint, as refused max_attempts times
-	seen      map[string]int       // how often a scenario came to what it is meant to reach
+	passages   map[*event]*passage
+	held       []*passage // in the order of acceptance
+	cargos     []*cargo   // of the events held that were sent
+	unfinished *cargo     // a probe that was split, whose rest is the probe
+	ids        map[string]bool
+	rate       rateReading
+	account    account
+	flying     int // requests
+	delivered  int
+	probes     int
+	breaker    breakerReading
+	paused     time.Time // until then
+	drain      drainReading
+	givenUp    map[*event]time.Time // by the endpoint, as refused max_attempts times
+	seen       map[string]int       // how often a scenario came to what it is meant to reach
 
 	broken *violation
 	story  []moment
 }
-
-// passage is the way of one event to one endpoint.
-type passage struct {
-	*event
-	order           int // of acceptance
-	place           place
-	tries           int
-	charged         int
-	deliveredBefore int // by the endpoint, when the latest attempt ended
-	due             time.Time
-	era             int // the breaker's, when the latest attempt began
-	probed          int // the number of the latest probe that it was
-	fate            string
-}
-
-type place string
-
-const (
-	waiting  place = "waiting"
-	flying   place = "in flight"
-	retrying place = "waiting for a retry"
-	gone     place = "gone"
-)
 
 // violation is a rule that was broken.
 type violation struct {
@@ -66,6 +47,8 @@ func newOracle(endpoint config.Endpoint, began time.Time) *oracle {
 		began:    began,
 		now:      began,
 		passages: map[*event]*passage{},
+		ids:      map[string]bool{},
+		rate:     newRateReading(endpoint.RateLimit, began),
 		account:  newAccount(),
 		breaker:  breakerReading{CircuitBreaker: endpoint.CircuitBreaker, state: closed},
 		givenUp:  map[*event]time.Time{},
@@ -105,43 +88,74 @@ func (o *oracle) read(moments []moment, now time.Time) {
 // readMoment takes what happened at one moment: results come before what they allow, and of the requests that go out
 // together nobody sees the order.
 func (o *oracle) readMoment(moments []moment) {
-	var begun []*passage
+	var begun []*attempt
 	for _, m := range moments {
 		if m.ends {
 			o.end(m.attempt)
 			continue
 		}
-		p := o.passages[m.event]
-		if p == nil {
-			o.breaks("an endpoint gets only events that its filters let through and that were not dropped", "%v was sent", m.event)
-			return
+		for _, e := range m.events {
+			if o.passages[e] == nil {
+				o.breaks("an endpoint gets only events that its filters let through and that were not dropped", "%v was sent", e)
+				return
+			}
 		}
-		begun = append(begun, p)
+		begun = append(begun, m.attempt)
 	}
-	slices.SortStableFunc(begun, func(a, b *passage) int {
-		return cmp.Or(cmp.Compare(min(b.tries, 1), min(a.tries, 1)), cmp.Compare(a.order, b.order))
+	slices.SortStableFunc(begun, func(a, b *attempt) int {
+		first, second := o.passages[a.events[0]], o.passages[b.events[0]]
+		return cmp.Or(cmp.Compare(newOnes(first), newOnes(second)), cmp.Compare(first.order, second.order))
 	})
-	for _, p := range begun {
-		if o.begin(p); o.broken != nil {
+	for _, a := range begun {
+		if o.begin(a); o.broken != nil {
 			return
 		}
 	}
 }
 
+// newOnes puts events never sent behind the others.
+func newOnes(p *passage) int {
+	if p.cargo == nil {
+		return 1
+	}
+	return 0
+}
+
 // elapse lets time pass up to a moment at which something happens.
 func (o *oracle) elapse(until time.Time) {
-	if at, ok := o.mustSendBy(); ok && at.Before(until) {
-		o.stuck(at)
+	for at, ok := o.nextEnd(until); ok; at, ok = o.nextEnd(until) {
+		o.checkNotStuck(at)
+		o.now = at
+		if o.drain.expiresBy(at) {
+			o.giveUpAll()
+		}
+		o.expire()
 	}
+	o.checkNotStuck(until)
 	if o.drain.expiresBefore(until) && o.flying > 0 {
 		o.breaks("requests in flight are cancelled at the drain's cutoff", "%d are in flight", o.flying)
 	}
-	if o.drain.expiresBy(until) {
-		o.now = o.drain.end
-		o.giveUpAll()
-	}
 	o.now = until
 	o.breaker.tick(until)
+}
+
+// nextEnd is when events are given up next, of age or at the drain's cutoff.
+func (o *oracle) nextEnd(until time.Time) (time.Time, bool) {
+	at, ok := o.nextExpiry()
+	if o.drain.expiresBy(until) && o.holdsIdle() && (!ok || !o.drain.end.After(at)) {
+		at, ok = latest(o.drain.end, o.now), true
+	}
+	return at, ok && !at.After(until)
+}
+
+func (o *oracle) holdsIdle() bool {
+	return slices.ContainsFunc(o.held, func(p *passage) bool { return p.place() != flying })
+}
+
+func (o *oracle) checkNotStuck(until time.Time) {
+	if at, ok := o.mustSendBy(); ok && at.Before(until) {
+		o.stuck(at)
+	}
 }
 
 func (o *oracle) stuck(at time.Time) {
@@ -154,20 +168,23 @@ func (o *oracle) mustSendBy() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	at, ok := o.nextDue()
-	at = latest(at, o.now, o.paused, o.breaker.openAtLatest())
+	at = latest(at, o.now, o.paused, o.breaker.openAtLatest(), o.rate.freeAt(o.now))
 	return at, ok && !o.drain.expired(at)
 }
 
-// nextDue is when the next event may go out as far as its backoff and the order of events allow: at once, which is the
-// zero time, where one was never sent.
+// nextDue is when the next event may go out as far as its backoff, the filling of batches and the order of events allow:
+// at once, which is the zero time, where one was never sent and waits for no other.
 func (o *oracle) nextDue() (next time.Time, found bool) {
-	for _, p := range o.held {
-		switch {
-		case p.place == waiting, p.place == retrying && o.Workers == 1:
-			return p.due, true
-		case p.place == retrying && (!found || p.due.Before(next)):
-			next, found = p.due, true
+	for _, c := range o.cargos {
+		if c.place == retrying && (!found || c.due.Before(next)) {
+			next, found = c.due, true
 		}
+	}
+	if found && o.Workers == 1 {
+		return next, true
+	}
+	if turn, ok := o.nextBatch(); ok && (!found || turn.Before(next)) {
+		next, found = turn, true
 	}
 	return next, found
 }

@@ -29,6 +29,8 @@ func TestScenariosReachWhatTheyAttack(t *testing.T) {
 		"router routed", "router unwanted", "router dropped evicted", "router dropped refused", "router dropped too_large", "router dropped closed",
 		"delivered", "dropped evicted", "dropped refused", "dropped too_large",
 		"dead_lettered rejected", "dead_lettered max_attempts", "dead_lettered panic", "dead_lettered unknown_outcome", "dead_lettered shutdown",
+		"dead_lettered max_age", "split", "split when exhausted", "parts of a batch delivered", "breaker opened by refusals", "rest of a probe",
+		"last of a burst",
 		"breaker opened", "pause", "probe", "probe of a drain", "retry evicted",
 		"away, and charged", "away, and not charged", "probe of another event",
 	} {

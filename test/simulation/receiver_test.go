@@ -1,9 +1,11 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +20,8 @@ type behaviour struct {
 	usual   answer
 	flap    time.Duration // how long it gives the usual answer, then the other one, then the usual one …; 0: no change
 	other   answer
-	poison  *answer // what every third event gets, nil for the same as all
+	poison  *answer // what every third event gets, and a batch that has one; nil for the same as all
+	most    int     // events that it takes in one request, 0 for any number; it answers 413 to more
 }
 
 // answer is the end of an attempt.
@@ -42,6 +45,7 @@ var (
 		{name: "panicking", panics: true},
 		status(400, httpclient.Rejected),
 		status(422, httpclient.Rejected),
+		status(409, httpclient.Rejected),
 		status(500, httpclient.Failed),
 		status(500, httpclient.Failed),
 		status(401, httpclient.Away),
@@ -72,13 +76,18 @@ func (b behaviour) String() string {
 	if b.poison != nil {
 		text += fmt.Sprintf(", to every third event %s", b.poison.name)
 	}
+	if b.most > 0 {
+		text += fmt.Sprintf(", takes %d events at most", b.most)
+	}
 	return text
 }
 
-// answerTo is what the receiver does with an event that comes at this time since the beginning.
-func (b behaviour) answerTo(e *event, at time.Duration) answer {
+// answerTo is what the receiver does with events that come at this time since the beginning.
+func (b behaviour) answerTo(events []*event, at time.Duration) answer {
 	switch {
-	case b.poison != nil && e.number%3 == 0:
+	case b.most > 0 && len(events) > b.most:
+		return status(413, httpclient.Rejected)
+	case b.poison != nil && slices.ContainsFunc(events, func(e *event) bool { return e.number%3 == 0 }):
 		return *b.poison
 	case b.flap > 0 && at/b.flap%2 == 1:
 		return b.other
@@ -88,11 +97,16 @@ func (b behaviour) answerTo(e *event, at time.Duration) answer {
 
 // attempt is one request as its receiver sees it.
 type attempt struct {
-	event    *event
+	id       string
+	events   []*event
 	outcome  httpclient.Outcome
 	panicked bool
 	cutShort bool // its context ended first
 }
+
+func (a *attempt) String() string { return fmt.Sprintf("%s %v", a.id, a.events) }
+
+func (a *attempt) has(e *event) bool { return slices.Contains(a.events, e) }
 
 // moment is the beginning or the end of an attempt.
 type moment struct {
@@ -114,8 +128,8 @@ type receiver struct {
 }
 
 // Send implements actors.Sender.
-func (r *receiver) Send(ctx context.Context, _ string, events []*messages.Envelope) httpclient.Outcome {
-	a, answer, lasts := r.begin(events[0])
+func (r *receiver) Send(ctx context.Context, id string, events []*messages.Envelope) httpclient.Outcome {
+	a, answer, lasts := r.begin(id, events)
 	defer r.end(a)
 	switch {
 	case !pass(ctx, lasts):
@@ -137,20 +151,25 @@ func (r *receiver) Close() {
 	r.closed = true
 }
 
-func (r *receiver) begin(envelope *messages.Envelope) (*attempt, answer, time.Duration) {
+func (r *receiver) begin(id string, envelopes []*messages.Envelope) (*attempt, answer, time.Duration) {
 	now := time.Now()
-	e, err := r.world.recognise(envelope)
+	a := &attempt{id: id}
+	var failure error
+	for _, envelope := range envelopes {
+		e, err := r.world.recognise(envelope)
+		a.events = append(a.events, e)
+		failure = cmp.Or(failure, err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err != nil && r.broken == nil {
-		r.broken = &violation{rule: "every attempt sends the same bytes, which are the event that was handed over", detail: err.Error()}
+	if failure != nil && r.broken == nil {
+		r.broken = &violation{rule: "every attempt sends the same bytes, which are the event that was handed over", detail: failure.Error()}
 	}
 	if r.closed && r.broken == nil {
-		r.broken = &violation{rule: "nothing is sent after the endpoint was closed", detail: e.String()}
+		r.broken = &violation{rule: "nothing is sent after the endpoint was closed", detail: a.String()}
 	}
-	a := &attempt{event: e}
 	r.unread = append(r.unread, moment{at: now, attempt: a})
-	answer := r.behaviour.answerTo(e, now.Sub(r.world.began))
+	answer := r.behaviour.answerTo(a.events, now.Sub(r.world.began))
 	lasts := r.behaviour.latency
 	if answer.hangs || lasts >= r.endpoint.Timeout {
 		lasts = r.endpoint.Timeout

@@ -9,81 +9,135 @@ import (
 
 // end takes the result of an attempt, by the table of what an answer means.
 func (o *oracle) end(a *attempt) {
-	p := o.passages[a.event]
-	if p == nil || p.place != flying {
+	p := o.passages[a.events[0]]
+	if p == nil || p.place() != flying {
 		return // its beginning was a violation
 	}
+	c := p.cargo
 	o.flying--
-	p.place = retrying
+	c.place, c.due = retrying, o.now
 	if !a.panicked {
 		o.account.attempts[a.outcome.Kind]++
 	}
 	switch {
 	case a.panicked:
-		o.breaker.ignore(p.era)
-		o.lose(p, "panic")
+		o.breaker.ignore(c.era)
+		o.blame(c, "panic", len(c.next().passages) > 1)
 	case a.cutShort:
-		o.endCutShort(p, a)
+		o.endCutShort(c, a)
 	case a.outcome.Kind == httpclient.Delivered:
-		o.delivered++
-		o.breaker.well(p.era)
-		o.settle(p, "delivered")
+		o.deliver(c)
 	case a.outcome.Kind == httpclient.Rejected:
-		o.breaker.well(p.era)
-		o.lose(p, "rejected")
+		o.reject(c, a.outcome.Status)
 	default:
-		o.endInVain(p, a.outcome)
+		o.endInVain(c, a.outcome)
 	}
-	p.deliveredBefore = o.delivered
 	o.drainOn()
+	o.expire()
 }
 
-func (o *oracle) endCutShort(p *passage, a *attempt) {
+func (o *oracle) deliver(c *cargo) {
+	o.delivered += len(c.next().passages)
+	o.breaker.well(c.era)
+	if c.delivered {
+		o.seen["parts of a batch delivered"]++
+	}
+	c.delivered = true
+	o.finish(c, func(p *passage) { o.settle(p, "delivered") })
+}
+
+// reject takes a refusal. A batch that is refused in all its parts is one failure.
+func (o *oracle) reject(c *cargo, status int) {
+	l := c.next()
+	l.deliveredBefore = o.delivered
+	splits := len(l.passages) > 1 && (status == 400 || status == 413 || status == 422)
+	switch {
+	case o.Batch.MaxEvents == 1 || c.delivered:
+		o.breaker.well(c.era)
+	case !splits && len(c.parts) == 1:
+		if o.breaker.fail(c.era, o.now) {
+			o.seen["breaker opened by refusals"]++
+		}
+	case o.breaker.state == halfOpen && o.breaker.era == c.era:
+		o.breaker.ignore(c.era)
+		o.unfinished = c
+	}
+	o.blame(c, "rejected", splits)
+}
+
+// blame gives up what went out, or takes it apart to find the event that is to blame.
+func (o *oracle) blame(c *cargo, reason string, splits bool) {
+	if splits {
+		o.seen["split"]++
+		c.split()
+		return
+	}
+	o.finish(c, func(p *passage) { o.lose(p, reason) })
+}
+
+// finish ends what went out. What is left of a batch goes out at once.
+func (o *oracle) finish(c *cargo, end func(*passage)) {
+	for _, p := range slices.Clone(c.next().passages) {
+		end(p)
+	}
+	c.due = o.now
+}
+
+func (o *oracle) endCutShort(c *cargo, a *attempt) {
 	switch {
 	case !o.drain.expired(o.now):
-		o.breaks("no request is cancelled before the drain's cutoff", "%v", p)
+		o.breaks("no request is cancelled before the drain's cutoff", "%v", a)
 	case a.outcome.Sent:
-		o.lose(p, "unknown_outcome")
-	default:
-		o.lose(p, "shutdown")
+		o.finish(c, func(p *passage) { o.lose(p, "unknown_outcome") })
 	}
 }
 
-func (o *oracle) endInVain(p *passage, outcome httpclient.Outcome) {
+func (o *oracle) endInVain(c *cargo, outcome httpclient.Outcome) {
+	l := c.next()
+	charged := false
 	switch {
 	case outcome.PauseAsked:
 		o.paused = latest(o.paused, o.now.Add(min(outcome.Pause, o.Retry.MaxRetryAfter)))
-		o.breaker.ignore(p.era)
+		o.breaker.ignore(c.era)
 		o.seen["pause"]++
 	default:
-		if o.breaker.fail(p.era, o.now) {
+		if o.breaker.fail(c.era, o.now) {
 			o.seen["breaker opened"]++
 		}
-		o.charge(p, outcome)
+		charged = o.charge(l, outcome)
 	}
-	if p.charged >= o.Retry.MaxAttempts || o.Retry.MaxAttempts == 1 && outcome.Sent {
-		o.lose(p, "max_attempts")
+	l.deliveredBefore = o.delivered
+	exhausted := charged && l.charged >= o.Retry.MaxAttempts
+	if o.Retry.MaxAttempts == 1 && (outcome.Sent || exhausted) || exhausted && len(l.passages) == 1 {
+		o.finish(c, func(p *passage) { o.lose(p, "max_attempts") })
 		return
 	}
-	if o.givenUp[p.event].Equal(o.now) {
-		o.breaks("max_attempts bounds the attempts charged, and none is charged to an endpoint that is away",
-			"%v was given up with %d charged", p, p.charged)
+	for _, p := range l.passages {
+		if o.givenUp[p.event].Equal(o.now) {
+			o.breaks("max_attempts bounds the attempts charged, and none is charged to an endpoint that is away",
+				"%v was given up with %d charged", p, l.charged)
+		}
 	}
-	p.due = o.now.Add(o.backoff(p.tries - 1))
+	c.due = o.now.Add(o.backoff(l.failures))
+	l.failures++
+	if exhausted {
+		o.seen["split when exhausted"]++
+		c.split()
+	}
 }
 
-// charge counts a failure against its event: always where the endpoint took the request, and where it was away only if it
-// delivered another event since this one's previous attempt.
-func (o *oracle) charge(p *passage, outcome httpclient.Outcome) {
-	switch {
-	case outcome.Kind == httpclient.Failed:
-		p.charged++
-	case p.tries > 1 && o.delivered > p.deliveredBefore:
-		p.charged++
-		o.seen["away, and charged"]++
-	case p.tries > 1:
-		o.seen["away, and not charged"]++
+// charge counts a failure against its events: always where the endpoint took the request, and where it was away only if it
+// delivered another event since their previous attempt.
+func (o *oracle) charge(l *load, outcome httpclient.Outcome) bool {
+	charged := outcome.Kind == httpclient.Failed
+	if !charged && l.tries > 1 {
+		charged = o.delivered > l.deliveredBefore
+		o.seen[map[bool]string{true: "away, and charged", false: "away, and not charged"}[charged]]++
 	}
+	if charged {
+		l.charged++
+	}
+	return charged
 }
 
 func (o *oracle) backoff(n int) time.Duration {
@@ -96,16 +150,39 @@ func (o *oracle) backoff(n int) time.Duration {
 
 // settle gives an event its fate.
 func (o *oracle) settle(p *passage, fate string) {
-	p.place, p.fate = gone, fate
+	p.fate = fate
 	o.held = slices.DeleteFunc(o.held, func(other *passage) bool { return other == p })
+	if p.cargo != nil {
+		o.unload(p)
+	}
 	o.account.fates[fate]++
 	o.drain.emptied(o.now, len(o.held))
 }
 
+// unload takes an event that has its fate off what it went with.
+func (o *oracle) unload(p *passage) {
+	for _, l := range p.cargo.parts {
+		l.passages = slices.DeleteFunc(slices.Clone(l.passages), func(other *passage) bool { return other == p })
+	}
+	p.cargo.parts = slices.DeleteFunc(p.cargo.parts, func(l *load) bool { return len(l.passages) == 0 })
+	if len(p.cargo.parts) == 0 {
+		o.cargos = slices.DeleteFunc(o.cargos, func(c *cargo) bool { return c == p.cargo })
+		p.cargo.place = gone
+	}
+}
+
 // lose dead-letters an event.
 func (o *oracle) lose(p *passage, reason string) {
+	tries := 0
+	if p.cargo != nil {
+		for _, l := range p.cargo.parts {
+			if slices.Contains(l.passages, p) {
+				tries = l.tries
+			}
+		}
+	}
 	o.settle(p, deadLettered+reason)
-	o.account.letters[p.number] = letter{reason: reason, attempts: p.tries, at: o.now}
+	o.account.letters[p.number] = letter{reason: reason, attempts: tries, at: o.now}
 	if o.drain.on {
 		o.account.lost++
 	}

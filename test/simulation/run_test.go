@@ -236,7 +236,7 @@ func (r *run) story() string {
 	for _, o := range r.oracles {
 		fmt.Fprintf(&text, "endpoint %s:\n", o.Name)
 		for _, m := range o.story[max(0, len(o.story)-30):] {
-			fmt.Fprintf(&text, "\t%v %v %s\n", m.at.Sub(r.began), m.event, m.tell())
+			fmt.Fprintf(&text, "\t%v %v %s\n", m.at.Sub(r.began), m.attempt, m.tell())
 		}
 	}
 	return text.String()

@@ -66,8 +66,8 @@ func (s scenario) GoString() string {
 	w := s.webhook
 	fmt.Fprintf(&text, "\nrouter: queue %d, %v, drops the %s, stops within %v\n", w.QueueSize, w.QueueBytes, w.DropPolicy, w.ShutdownTimeout)
 	for i, e := range w.Resolve() {
-		fmt.Fprintf(&text, "endpoint %s: workers %d, queue %d, %v, drops the %s, timeout %v, retry %+v, breaker %+v, events %q, filters %q\n",
-			e.Name, e.Workers, e.QueueSize, e.QueueBytes, e.DropPolicy, e.Timeout, e.Retry, e.CircuitBreaker, e.Events, e.TopicFilters)
+		fmt.Fprintf(&text, "endpoint %s: workers %d, queue %d, %v, drops the %s, timeout %v, retry %+v, breaker %+v, batch %+v, rate %+v, max_age %v, events %q, filters %q\n",
+			e.Name, e.Workers, e.QueueSize, e.QueueBytes, e.DropPolicy, e.Timeout, e.Retry, e.CircuitBreaker, e.Batch, e.RateLimit, e.MaxAge, e.Events, e.TopicFilters)
 		fmt.Fprintf(&text, "\tis %v\n", s.receivers[i])
 	}
 	for _, step := range s.steps {
