@@ -502,6 +502,9 @@ func (g *backlogGame) compareTurns() {
 	}
 	_, aging := g.backlog.OldestAcceptance()
 	require.Equal(g, len(g.waiting)+len(g.retrying) > 0, aging)
+	if !aging {
+		g.hunger = wantsEvent
+	}
 }
 
 func (g *backlogGame) room() int {

@@ -119,7 +119,8 @@ func (b *Backlog) Expire(acceptedBy time.Time) []*Delivery {
 	return expired
 }
 
-// OldestAcceptance is when the event was accepted that Expire gives up next; false when there is none.
+// OldestAcceptance is when the event was accepted that Expire gives up next; false when there is none, and then the owner
+// hears of the next event.
 func (b *Backlog) OldestAcceptance() (at time.Time, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -128,6 +129,9 @@ func (b *Backlog) OldestAcceptance() (at time.Time, ok bool) {
 	}
 	if b.waiting.length > 0 && (!ok || b.waiting.first().at.Before(at)) {
 		at, ok = b.waiting.first().at, true
+	}
+	if !ok {
+		b.hunger = wantsEvent
 	}
 	return at, ok
 }
