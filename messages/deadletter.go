@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // DeadLetter is an event that was given up for one endpoint, and why.
 type DeadLetter struct {
+	ID         uuid.UUID // its own, not the event's; given when it is kept
 	Endpoint   string    // the endpoint's name
 	Event      *Envelope // what it did not get
 	Attempts   int       // how often it was sent
@@ -17,19 +20,37 @@ type DeadLetter struct {
 	Time       time.Time // when it was given up
 }
 
-// MarshalJSON writes the dead letter as it stands in a line of the file, with the event as it was sent.
+// MarshalJSON writes the dead letter as it stands in a line of the file, with the event in FluxMQ's JSON form.
 func (d *DeadLetter) MarshalJSON() ([]byte, error) {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
+	return marshalLine(deadLetterLine{
+		ID:         d.ID,
+		Endpoint:   d.Endpoint,
+		Event:      d.Event.Body(),
+		Attempts:   d.Attempts,
+		LastStatus: d.LastStatus,
+		LastError:  d.LastError,
+		Reason:     d.Reason,
+		Time:       timestampText(d.Time),
+	})
+}
+
+type deadLetterLine struct {
+	ID         uuid.UUID       `json:"id"`
+	Endpoint   string          `json:"endpoint"`
+	Event      json.RawMessage `json:"event"`
+	Attempts   int             `json:"attempts"`
+	LastStatus int             `json:"last_status,omitempty"`
+	LastError  string          `json:"last_error,omitempty"`
+	Reason     string          `json:"reason"`
+	Time       string          `json:"time"`
+}
+
+func timestampText(t time.Time) string { return string(appendTimestamp(nil, t.UTC())) }
+
+func marshalLine(line any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false) // as the event was encoded, whose bytes it would change
-	err := encoder.Encode(struct {
-		Endpoint   string          `json:"endpoint"`
-		Event      json.RawMessage `json:"event"`
-		Attempts   int             `json:"attempts"`
-		LastStatus int             `json:"last_status,omitempty"`
-		LastError  string          `json:"last_error,omitempty"`
-		Reason     string          `json:"reason"`
-		Time       string          `json:"time"`
-	}{d.Endpoint, d.Event.Body(), d.Attempts, d.LastStatus, d.LastError, d.Reason, string(appendTimestamp(nil, d.Time.UTC()))})
-	return line.Bytes(), err
+	err := encoder.Encode(line)
+	return text.Bytes(), err
 }

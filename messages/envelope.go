@@ -39,8 +39,8 @@ func NewEnvelope(event Event) *Envelope {
 // Admission is how a router takes events in.
 type Admission struct {
 	BrokerID        string // of events that bring none
-	IncludePayload  bool   // whether message.published keeps its payload
-	MaxPayloadBytes int    // the largest payload that is kept
+	IncludePayload  bool   // whether message.published keeps its payload, content type and user properties
+	MaxPayloadBytes int    // how large they may be together; beyond it none of them is kept
 }
 
 // Admit gives the envelope the identity that it lacks and applies the payload rule, before the envelope is shared. One
@@ -76,16 +76,18 @@ func (e *Envelope) Admit(a Admission, now time.Time) error {
 // limitPayload returns the event as it is sent, in a copy where it differs: who handed it over may have handed it to
 // another router too.
 func (a Admission) limitPayload(given *MessagePublished) *MessagePublished {
-	if len(given.Payload) == 0 {
+	carried := given.carriedBytes()
+	if carried == 0 {
 		return given
 	}
 	event := *given
 	if event.PayloadSize == 0 {
 		event.PayloadSize = len(event.Payload)
 	}
-	event.PayloadOmitted = a.IncludePayload && len(event.Payload) > a.MaxPayloadBytes
+	withheld := given.PayloadOmitted && len(given.Payload) == 0 // by who handed the event over
+	event.PayloadOmitted = withheld || a.IncludePayload && carried > a.MaxPayloadBytes
 	if !a.IncludePayload || event.PayloadOmitted {
-		event.Payload = nil
+		event.Payload, event.ContentType, event.UserProperties = nil, "", nil
 	}
 	return &event
 }

@@ -16,6 +16,7 @@ const published = `{"event_type":"message.published","event_id":"e-1","timestamp
 
 func TestParseEnvelopeNamesWhatIsWrong(t *testing.T) {
 	longText := strings.Repeat("x", 10_000)
+	tooLong := strings.Repeat("x", messages.MaxTopicBytes+1)
 	for text, problem := range map[string]string{
 		``:               "is no JSON: EOF",
 		`{`:              "is no JSON: unexpected EOF",
@@ -51,28 +52,36 @@ func TestParseEnvelopeNamesWhatIsWrong(t *testing.T) {
 		with(`"timestamp":1770292800`):                  "timestamp: can't be a JSON number",
 		with(`"broker_id":[]`):                          "broker_id: can't be a JSON array",
 
-		data("client.connected", `"protocol":"mqtt5"`):                                                 "data.client_id: is required",
-		data("client.connected", `"client_id":"c"`):                                                    `data.protocol: is "", not one of mqtt3, mqtt5`,
-		data("client.connected", `"client_id":"c","keep_alive":65536`):                                 "data.keep_alive: can't be a JSON number 65536",
-		data("client.disconnected", `"client_id":"c","reason":"gone"`):                                 `data.reason: is "gone", not one of normal, error, timeout, takeover`,
-		data("client.session_takeover", ``):                                                            "data.client_id: is required",
-		data("message.published", `"client_id":"c"`):                                                   "data.topic: is empty",
-		data("message.published", `"client_id":"c","topic":"a/+"`):                                     "data.topic: is a topic name, which holds no wildcard",
-		data("message.published", `"client_id":"c","topic":"a\u0000"`):                                 "data.topic: holds U+0000",
-		data("message.published", `"client_id":"c","topic":"a","qos":3`):                               "data.qos: is 3, not 0, 1 or 2",
-		data("message.published", `"client_id":"c","topic":"a","qos":-1`):                              "data.qos: can't be a JSON number -1",
-		data("message.published", `"client_id":"c","topic":"a","payload":"***"`):                       "data.payload: is not base64 at its byte 0",
-		data("message.published", `"client_id":"c","topic":"a","payload_size":-1`):                     "data.payload_size: is -1, less than 0",
-		data("message.published", `"client_id":"c","topic":"a","payload_size":1,"payload":"AP94"`):     "data.payload_size: is 1, but the payload has 3 bytes",
-		data("message.delivered", `"client_id":"c","topic":"a","payload":"AP94"`):                      "data.payload: is not a field of this event",
-		data("message.delivered", `"client_id":"c","topic":"a","payload_size":1.5`):                    "data.payload_size: can't be a JSON number 1.5",
-		data("message.retained", `"topic":"a","cleared":"yes"`):                                        "data.cleared: can't be a JSON string",
-		data("subscription.created", `"client_id":"c","topic_filter":"a/#/b"`):                         `data.topic_filter: has a "#" that is not the whole of its last level`,
-		data("subscription.created", `"client_id":"c","topic_filter":"$share/g/"`):                     "data.topic_filter: is no shared subscription: $share/GROUP/FILTER",
-		data("subscription.created", `"client_id":"c","topic_filter":"$share/+/a"`):                    "data.topic_filter: is no shared subscription: $share/GROUP/FILTER",
-		data("subscription.created", `"client_id":"c","topic_filter":"$share/g\u0000/a"`):              "data.topic_filter: holds U+0000",
-		data("subscription.created", `"client_id":"c","topic_filter":"a","subscription_id":268435456`): "data.subscription_id: is 268435456, not 0 to 268,435,455",
-		data("subscription.removed", `"client_id":"c"`):                                                "data.topic_filter: is empty",
+		data("client.connected", `"protocol":"mqtt5"`):                                                    "data.client_id: is required",
+		data("client.connected", `"client_id":"c"`):                                                       `data.protocol: is "", not one of mqtt3, mqtt5`,
+		data("client.connected", `"client_id":"c","keep_alive":65536`):                                    "data.keep_alive: can't be a JSON number 65536",
+		data("client.disconnected", `"client_id":"c","reason":"gone"`):                                    `data.reason: is "gone", not one of normal, error, timeout, takeover`,
+		data("client.session_takeover", ``):                                                               "data.client_id: is required",
+		data("message.published", `"client_id":"c"`):                                                      "data.topic: is empty",
+		data("message.published", `"client_id":"c","topic":"a/+"`):                                        "data.topic: is a topic name, which holds no wildcard",
+		data("message.published", `"client_id":"c","topic":"a\u0000"`):                                    "data.topic: holds U+0000",
+		data("message.published", `"client_id":"c","topic":"a","qos":3`):                                  "data.qos: is 3, not 0, 1 or 2",
+		data("message.published", `"client_id":"c","topic":"a","qos":-1`):                                 "data.qos: can't be a JSON number -1",
+		data("message.published", `"client_id":"c","topic":"a","payload":"***"`):                          "data.payload: is not base64 at its byte 0",
+		data("message.published", `"client_id":"c","topic":"a","payload_size":-1`):                        "data.payload_size: is -1, less than 0",
+		data("message.published", `"client_id":"c","topic":"a","payload_size":1,"payload":"AP94"`):        "data.payload_size: is 1, but the payload has 3 bytes",
+		data("message.published", `"client_id":"c","topic":"a","content_type":"\u0000"`):                  "data.content_type: holds U+0000",
+		data("message.published", `"client_id":"c","topic":"a","content_type":"`+tooLong+`"`):             "data.content_type: has 65536 bytes, and MQTT allows 65535",
+		data("message.published", `"client_id":"c","topic":"a","content_type":1`):                         "data.content_type: can't be a JSON number",
+		data("message.published", `"client_id":"c","topic":"a","user_properties":{"a":"b"}`):              "data.user_properties: can't be a JSON object",
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"name":1}]`):           "data.user_properties.name: can't be a JSON number",
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"key":"a"}]`):          "data.key: is not a field of this event",
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[{},{"name":"\u0000"}]`): "data.user_properties[1].name: holds U+0000",
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"value":"\u0000"}]`):   "data.user_properties[0].value: holds U+0000",
+		data("message.delivered", `"client_id":"c","topic":"a","payload":"AP94"`):                         "data.payload: is not a field of this event",
+		data("message.delivered", `"client_id":"c","topic":"a","payload_size":1.5`):                       "data.payload_size: can't be a JSON number 1.5",
+		data("message.retained", `"topic":"a","cleared":"yes"`):                                           "data.cleared: can't be a JSON string",
+		data("subscription.created", `"client_id":"c","topic_filter":"a/#/b"`):                            `data.topic_filter: has a "#" that is not the whole of its last level`,
+		data("subscription.created", `"client_id":"c","topic_filter":"$share/g/"`):                        "data.topic_filter: is no shared subscription: $share/GROUP/FILTER",
+		data("subscription.created", `"client_id":"c","topic_filter":"$share/+/a"`):                       "data.topic_filter: is no shared subscription: $share/GROUP/FILTER",
+		data("subscription.created", `"client_id":"c","topic_filter":"$share/g\u0000/a"`):                 "data.topic_filter: holds U+0000",
+		data("subscription.created", `"client_id":"c","topic_filter":"a","subscription_id":268435456`):    "data.subscription_id: is 268435456, not 0 to 268,435,455",
+		data("subscription.removed", `"client_id":"c"`):                                                   "data.topic_filter: is empty",
 		data("auth.success", ``):                                    "data.client_id: is required",
 		data("authz.publish_denied", `"client_id":"c","topic":"#"`): "data.topic: is a topic name, which holds no wildcard",
 		data("authz.subscribe_denied", `"client_id":"c"`):           "data.topic_filter: is empty",
@@ -93,6 +102,9 @@ func TestParseEnvelopeTakesWhatABrokerMaySay(t *testing.T) {
 		data("subscription.created", `"client_id":"c","topic_filter":"$share/g/a/#"`),
 		data("subscription.created", `"client_id":"c","topic_filter":"a","subscription_id":268435455`),
 		data("authz.subscribe_denied", `"client_id":"c","topic_filter":"a/#/b"`),
+		data("message.published", `"client_id":"c","topic":"a","content_type":"","user_properties":[]`),
+		data("message.published", `"client_id":"c","topic":"a","content_type":null,"user_properties":null`),
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"name":"n"},{"name":"n","value":"v"},{}]`),
 		with(`"event_id":"` + strings.Repeat("x", messages.MaxEventIDBytes) + `"`),
 		" \n" + published + "\r\n",
 	} {
@@ -130,6 +142,8 @@ func FuzzParseEnvelope(f *testing.F) {
 	f.Add([]byte(data("subscription.created", `"client_id":"\ud800","topic_filter":"$share/g/a/#","subscription_id":1`)))
 	f.Add([]byte(data("client.connected", `"client_id":"c","protocol":"mqtt3","keep_alive":65535`)))
 	f.Add([]byte(data("message.published", `"client_id":"c","topic":"a","payload":"***"`)))
+	f.Add([]byte(data("message.published", `"client_id":"c","topic":"a","payload":"","content_type":"a/b"`)))
+	f.Add([]byte(data("message.published", `"client_id":"c","topic":"a","payload_omitted":true,"user_properties":[{"name":"n","value":"\u2028"},{}]`)))
 	f.Add([]byte(`{"event_type":"auth.failure","data":{}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		envelope, err := messages.ParseEnvelope(text)

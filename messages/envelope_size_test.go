@@ -1,6 +1,7 @@
 package messages_test
 
 import (
+	"encoding/base64"
 	"math"
 	"math/rand"
 	"reflect"
@@ -41,6 +42,27 @@ func TestSizeOfPlainTextsIsNearTheBody(t *testing.T) {
 	}, nil))
 }
 
+// TestEventWithinThePayloadLimitFitsIntoItsQueue holds the rule to what config demands of queue_bytes: the base64 of
+// max_payload_bytes, and 72 KiB for the rest.
+func TestEventWithinThePayloadLimitFitsIntoItsQueue(t *testing.T) {
+	const rest = 72 << 10
+	for _, limit := range []int{1, 64, 1000, 1 << 20} {
+		admission := messages.Admission{IncludePayload: true, MaxPayloadBytes: limit}
+		for _, text := range []string{"", "a", "\x01", strings.Repeat("\x01", 160), strings.Repeat("x", 900), strings.Repeat("\u2028", 20_000)} {
+			for _, payload := range []int{0, 1, limit / 2, limit} {
+				event := &messages.MessagePublished{
+					ClientID: "c", Topic: strings.Repeat("t", messages.MaxTopicBytes), Payload: make([]byte, payload), ContentType: text,
+					UserProperties: []messages.UserProperty{{Name: text, Value: text}, {Name: text}},
+				}
+				envelope := messages.NewEnvelope(event)
+				require.NoError(t, envelope.Admit(admission, noon))
+				require.LessOrEqual(t, envelope.Size(), base64.StdEncoding.EncodedLen(limit)+rest)
+				require.GreaterOrEqual(t, envelope.Size(), len(body(envelope)))
+			}
+		}
+	}
+}
+
 // textOf picks the pieces of a random text, whichever pieces there are.
 type textOf []uint8
 
@@ -71,6 +93,10 @@ func admitEveryType(t *testing.T, picks [5]textOf, pieces []string, payload []by
 		&messages.ClientSessionTakeover{ClientID: x[0], FromNode: x[1], ToNode: x[2]},
 		&messages.MessagePublished{ClientID: x[0], Topic: x[1], QoS: 255, PayloadSize: math.MinInt, Payload: payload},
 		&messages.MessagePublished{ClientID: x[0], Topic: x[1], QoS: 255, PayloadSize: math.MinInt, PayloadOmitted: true},
+		&messages.MessagePublished{
+			ClientID: x[0], Topic: x[1], QoS: 255, PayloadSize: math.MinInt, Payload: payload, ContentType: x[2],
+			UserProperties: []messages.UserProperty{{Name: x[3], Value: x[4]}, {}, {Name: x[2], Value: x[0]}},
+		},
 		&messages.MessageDelivered{ClientID: x[0], Topic: x[1], QoS: 255, PayloadSize: math.MinInt},
 		&messages.MessageRetained{Topic: x[0], PayloadSize: math.MinInt},
 		&messages.SubscriptionCreated{ClientID: x[0], TopicFilter: x[1], QoS: 255, SubscriptionID: math.MinInt},

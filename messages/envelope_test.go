@@ -50,6 +50,16 @@ func TestBodyHasExactlyTheFieldsOfItsType(t *testing.T) {
 			`{"client_id":"c","topic":"a/b","qos":0,"retained":false,"payload_size":256}`,
 		},
 		{
+			&messages.MessagePublished{
+				ClientID: "c", Topic: "a/b", Payload: []byte("{}"), ContentType: "application/json",
+				UserProperties: []messages.UserProperty{{Name: "unit", Value: "°C"}, {Name: "unit", Value: "\"K\""}, {}},
+			},
+			"message.published", "a/b",
+			`{"client_id":"c","topic":"a/b","qos":0,"retained":false,"payload_size":2,"payload":"e30=",` +
+				`"content_type":"application/json","user_properties":[{"name":"unit","value":"°C"},` +
+				`{"name":"unit","value":"\"K\""},{"name":"","value":""}]}`,
+		},
+		{
 			&messages.MessageDelivered{ClientID: "c", Topic: "a/b", QoS: 2, PayloadSize: 3},
 			"message.delivered", "a/b",
 			`{"client_id":"c","topic":"a/b","qos":2,"payload_size":3}`,
@@ -172,6 +182,46 @@ func TestPayloadRule(t *testing.T) {
 			messages.Admission{IncludePayload: true, MaxPayloadBytes: 4},
 			messages.MessagePublished{Payload: []byte{}},
 			`"payload_size":0`,
+		},
+		"properties are not included without the payload": {
+			messages.Admission{MaxPayloadBytes: 100},
+			messages.MessagePublished{Payload: []byte("1"), ContentType: "a", UserProperties: []messages.UserProperty{{Name: "n"}}},
+			`"payload_size":1`,
+		},
+		"properties of an empty payload are not included either": {
+			messages.Admission{MaxPayloadBytes: 100},
+			messages.MessagePublished{ContentType: "a", UserProperties: []messages.UserProperty{{Name: "n"}}},
+			`"payload_size":0`,
+		},
+		"with a content type at the limit": {
+			messages.Admission{IncludePayload: true, MaxPayloadBytes: 4 + len(`,"content_type":"a/b"`)},
+			messages.MessagePublished{Payload: []byte("1234"), ContentType: "a/b"},
+			`"payload_size":4,"payload":"MTIzNA==","content_type":"a/b"`,
+		},
+		"with a content type over the limit": {
+			messages.Admission{IncludePayload: true, MaxPayloadBytes: 3 + len(`,"content_type":"a/b"`)},
+			messages.MessagePublished{Payload: []byte("1234"), ContentType: "a/b"},
+			`"payload_size":4,"payload_omitted":true`,
+		},
+		"with a user property at the limit": {
+			messages.Admission{IncludePayload: true, MaxPayloadBytes: 1 + len(`,"user_properties":[,{"name":"n","value":"v"}]`)},
+			messages.MessagePublished{Payload: []byte("1"), UserProperties: []messages.UserProperty{{Name: "n", Value: "v"}}},
+			`"payload_size":1,"payload":"MQ==","user_properties":[{"name":"n","value":"v"}]`,
+		},
+		"with a user property over the limit": {
+			messages.Admission{IncludePayload: true, MaxPayloadBytes: len(`,"user_properties":[,{"name":"n","value":"v"}]`)},
+			messages.MessagePublished{Payload: []byte("1"), UserProperties: []messages.UserProperty{{Name: "n", Value: "v"}}},
+			`"payload_size":1,"payload_omitted":true`,
+		},
+		"user properties that JSON escapes over the limit": {
+			messages.Admission{IncludePayload: true, MaxPayloadBytes: 100},
+			messages.MessagePublished{UserProperties: []messages.UserProperty{{Value: strings.Repeat("\x01", 20)}}},
+			`"payload_size":0,"payload_omitted":true`,
+		},
+		"omitted by the sender, who gives its properties": {
+			messages.Admission{IncludePayload: true, MaxPayloadBytes: 100},
+			messages.MessagePublished{PayloadSize: 9, PayloadOmitted: true, ContentType: "a/b"},
+			`"payload_size":9,"payload_omitted":true`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,9 +62,11 @@ type MessagePublished struct {
 	Retained bool   `json:"retained"`
 	// PayloadSize is the payload's length in bytes. The router fills it in where it is 0 and Payload is there.
 	PayloadSize int `json:"payload_size"`
-	// Payload is left out unless include_payload is true and it has at most max_payload_bytes.
+	// Payload is left out unless include_payload is true and it has, together with the JSON of ContentType and
+	// UserProperties, at most max_payload_bytes.
 	Payload []byte `json:"payload,omitempty"`
-	// PayloadOmitted tells that the payload was larger than max_payload_bytes. The router sets it.
+	// PayloadOmitted tells that the payload, with content type and user properties, was larger than max_payload_bytes. The
+	// router sets it.
 	PayloadOmitted bool `json:"payload_omitted,omitempty"`
 	// ContentType is what the publisher says the payload is (MQTT 5.0 §3.3.2.3.9). It is left out together with Payload.
 	ContentType string `json:"content_type,omitempty"`

@@ -40,6 +40,17 @@ func (o object) payload(key string, value []byte) object {
 	return append(base64.StdEncoding.AppendEncode(o, value), '"')
 }
 
+func (o object) properties(key string, values []UserProperty) object {
+	o = append(o.next(key), '[')
+	for i, property := range values {
+		if i > 0 {
+			o = append(o, ',')
+		}
+		o = append(append(o, '{').text("name", property.Name).text("value", property.Value), '}')
+	}
+	return append(o, ']')
+}
+
 // appendText leaves what JSON has to escape, which hardly ever occurs, to encoding/json.
 func appendText(to []byte, text string) []byte {
 	for i := range len(text) {
@@ -81,6 +92,12 @@ func (e *MessagePublished) encode(o object) object {
 	}
 	if e.PayloadOmitted {
 		o = o.truth("payload_omitted", true)
+	}
+	if e.ContentType != "" {
+		o = o.text("content_type", e.ContentType)
+	}
+	if len(e.UserProperties) > 0 {
+		o = o.properties("user_properties", e.UserProperties)
 	}
 	return o
 }

@@ -15,12 +15,7 @@ import (
 
 func TestEventsAreEncodedAsTheirTagsSay(t *testing.T) {
 	chance := rand.New(rand.NewPCG(1, 2))
-	for _, event := range []messages.Event{
-		&messages.ClientConnected{}, &messages.ClientDisconnected{}, &messages.ClientSessionTakeover{},
-		&messages.MessagePublished{}, &messages.MessageDelivered{}, &messages.MessageRetained{},
-		&messages.SubscriptionCreated{}, &messages.SubscriptionRemoved{}, &messages.AuthSuccess{}, &messages.AuthFailure{},
-		&messages.AuthzPublishDenied{}, &messages.AuthzSubscribeDenied{},
-	} {
+	for _, event := range emptyEvents() {
 		t.Run(event.EventType().String(), func(t *testing.T) {
 			for range 500 {
 				fill(reflect.ValueOf(event).Elem(), chance)
@@ -56,16 +51,11 @@ func requireSameAsEncodingJSON(t *testing.T, event messages.Event) {
 
 // fill gives each field of a struct a value by chance; zero values are among them.
 func fill(structure reflect.Value, chance *rand.Rand) {
-	characters := []rune("ab/+#$ \"\\<>&\n\x00é€\u2028😀\ufffd")
 	for i := range structure.NumField() {
 		field := structure.Field(i)
 		switch field.Kind() {
 		case reflect.String:
-			text := make([]rune, chance.IntN(8))
-			for j := range text {
-				text[j] = characters[chance.IntN(len(characters))]
-			}
-			field.SetString(string(text))
+			field.SetString(anyText(chance))
 		case reflect.Bool:
 			field.SetBool(chance.IntN(2) == 0)
 		case reflect.Int:
@@ -73,11 +63,25 @@ func fill(structure reflect.Value, chance *rand.Rand) {
 		case reflect.Uint8, reflect.Uint16:
 			field.SetUint(chance.Uint64N(256))
 		case reflect.Slice:
-			field.SetBytes(make([]byte, chance.IntN(5)))
+			field.Set(reflect.MakeSlice(field.Type(), chance.IntN(5), 5))
+			if field.Type().Elem().Kind() == reflect.Struct {
+				for i := range field.Len() {
+					fill(field.Index(i), chance)
+				}
+			}
 		}
 	}
 	if published, ok := structure.Addr().Interface().(*messages.MessagePublished); ok {
 		published.PayloadSize = len(published.Payload) // as it is handed over
 		published.PayloadOmitted = false
 	}
+}
+
+func anyText(chance *rand.Rand) string {
+	characters := []rune("ab/+#$ \"\\<>&\n\x00é€\u2028😀\ufffd")
+	text := make([]rune, chance.IntN(8))
+	for i := range text {
+		text[i] = characters[chance.IntN(len(characters))]
+	}
+	return string(text)
 }

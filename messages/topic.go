@@ -107,15 +107,21 @@ func checkSubscription(filter string) error {
 }
 
 func checkTopicText(text string) error {
-	switch {
-	case text == "":
+	if text == "" {
 		return errors.New("is empty") // MQTT 5.0 §4.7.3
+	}
+	return checkText(text)
+}
+
+// checkText checks a UTF-8 encoded string of MQTT (MQTT 5.0 §1.5.4).
+func checkText(text string) error {
+	switch {
 	case len(text) > MaxTopicBytes:
 		return fmt.Errorf("has %d bytes, and MQTT allows %d", len(text), MaxTopicBytes)
 	case !utf8.ValidString(text):
 		return errors.New("is not valid UTF-8")
 	case strings.ContainsRune(text, 0):
-		return errors.New("holds U+0000") // MQTT 5.0 §4.7.3
+		return errors.New("holds U+0000")
 	}
 	return nil
 }

@@ -342,3 +342,18 @@ func TestLogHoldsNeitherTokenNorPayload(t *testing.T) {
 	require.NotContains(t, s.logged.String(), "cGF5bG9hZA")
 	require.NotContains(t, s.logged.String(), token)
 }
+
+func TestPropertiesOfAMessageAreTaken(t *testing.T) {
+	s := start(t, &recorder{})
+	const data = `"data":{"client_id":"c","topic":"a","qos":0,"retained":false,"payload_size":1,"payload":"eA==",` +
+		`"content_type":"text/plain","user_properties":[{"name":"n","value":"v"},{"name":"n","value":""}]}`
+	got := s.post(t, "application/json", `{"event_type":"message.published","event_id":"e-1",`+data+`}`)
+	require.Equal(t, http.StatusAccepted, got.status, got.body)
+	require.Equal(t, [][]string{{`{"event_type":"message.published","event_id":"e-1",` +
+		`"timestamp":"2026-02-05T12:00:00.000000000Z","broker_id":"here",` + data + `}`}}, s.router.calls())
+
+	got = s.post(t, "application/json",
+		`{"event_type":"message.published","data":{"client_id":"c","topic":"a","user_properties":[{"name":"n"},{"value":"\u0000"}]}}`)
+	require.Equal(t, http.StatusBadRequest, got.status)
+	require.Equal(t, `{"error":{"item":1,"field":"data.user_properties[1].value","problem":"holds U+0000"}}`, got.body)
+}

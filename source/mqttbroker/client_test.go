@@ -19,19 +19,21 @@ const patience = 10 * time.Second
 // login is what a test's client says of itself.
 type login struct {
 	id, username, password string
-	resume                 bool   // no clean start, and a session that outlives the connection
-	will                   string // the topic of a will with the payload "gone"
+	resume                 bool                // no clean start, and a session that outlives the connection
+	will                   string              // the topic of a will with the payload "gone"
+	willProperties         paho.UserProperties // of MQTT 5.0 only
 }
 
 // client is a real MQTT client of either version.
 type client struct {
-	id, addr    string
-	received    chan string // payloads
-	publish     func(topic string, qos byte, retain bool, payload string)
-	subscribe   func(subscriptionID int, filters map[string]byte)
-	unsubscribe func(filters ...string)
-	disconnect  func()
-	sever       func() // closes the connection without a word
+	id, addr     string
+	received     chan string // payloads
+	publish      func(topic string, qos byte, retain bool, payload string)
+	publishMQTT5 func(*paho.Publish) // nil where the client is of MQTT 3.1.1
+	subscribe    func(subscriptionID int, filters map[string]byte)
+	unsubscribe  func(filters ...string)
+	disconnect   func()
+	sever        func() // closes the connection without a word
 }
 
 // awaitMessage waits for the next message and checks its payload.
@@ -104,6 +106,7 @@ func dialMQTT5(t *testing.T, address net.Addr, as login) *client {
 	}
 	if as.will != "" {
 		connect.WillMessage = &paho.WillMessage{Topic: as.will, Payload: []byte("gone"), QoS: 1}
+		connect.WillProperties = &paho.WillProperties{User: as.willProperties}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -117,10 +120,11 @@ func dialMQTT5(t *testing.T, address net.Addr, as login) *client {
 		call(ctx)
 		require.NoError(t, ctx.Err())
 	}
+	c.publishMQTT5 = func(publish *paho.Publish) {
+		within(func(ctx context.Context) { _, _ = p.Publish(ctx, publish) })
+	}
 	c.publish = func(topic string, qos byte, retain bool, payload string) {
-		within(func(ctx context.Context) {
-			_, _ = p.Publish(ctx, &paho.Publish{Topic: topic, QoS: qos, Retain: retain, Payload: []byte(payload)})
-		})
+		c.publishMQTT5(&paho.Publish{Topic: topic, QoS: qos, Retain: retain, Payload: []byte(payload)})
 	}
 	c.subscribe = func(subscriptionID int, filters map[string]byte) {
 		subscribe := &paho.Subscribe{}

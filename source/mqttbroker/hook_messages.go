@@ -2,6 +2,7 @@ package mqttbroker
 
 import (
 	"bytes"
+	"strings"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -42,7 +43,7 @@ func (h *Hook) OnWillSent(cl *mqtt.Client, pk packets.Packet) {
 // there was none to clear.
 func (h *Hook) OnRetainMessage(_ *mqtt.Client, pk packets.Packet, change int64) {
 	if change != 0 && !ofBroker(pk.TopicName) {
-		h.notify(&messages.MessageRetained{Topic: pk.TopicName, PayloadSize: len(pk.Payload), Cleared: change < 0})
+		h.notify(&messages.MessageRetained{Topic: strings.Clone(pk.TopicName), PayloadSize: len(pk.Payload), Cleared: change < 0})
 	}
 }
 
@@ -78,13 +79,28 @@ func (h *Hook) published(clientID string, pk *packets.Packet) {
 		return
 	}
 	h.handOver(&messages.MessagePublished{
-		ClientID:    clientID,
-		Topic:       pk.TopicName,
-		QoS:         pk.FixedHeader.Qos,
-		Retained:    pk.FixedHeader.Retain,
-		PayloadSize: len(pk.Payload),
-		Payload:     bytes.Clone(pk.Payload),
+		ClientID:       clientID,
+		Topic:          strings.Clone(pk.TopicName),
+		QoS:            pk.FixedHeader.Qos,
+		Retained:       pk.FixedHeader.Retain,
+		PayloadSize:    len(pk.Payload),
+		Payload:        bytes.Clone(pk.Payload),
+		ContentType:    strings.Clone(pk.Properties.ContentType),
+		UserProperties: userProperties(pk.Properties.User),
 	})
+}
+
+// userProperties copies them, as every text is copied that an event takes from a packet: mochi's texts point into the
+// packet's bytes, payload and all, which an event would keep in memory for as long as it waits.
+func userProperties(given []packets.UserProperty) []messages.UserProperty {
+	if len(given) == 0 {
+		return nil
+	}
+	properties := make([]messages.UserProperty, len(given))
+	for i, property := range given {
+		properties[i] = messages.UserProperty{Name: strings.Clone(property.Key), Value: strings.Clone(property.Val)}
+	}
+	return properties
 }
 
 func (h *Hook) delivered(cl *mqtt.Client, pk *packets.Packet) {
@@ -94,7 +110,7 @@ func (h *Hook) delivered(cl *mqtt.Client, pk *packets.Packet) {
 	}
 	h.handOver(&messages.MessageDelivered{
 		ClientID:    cl.ID,
-		Topic:       topic,
+		Topic:       strings.Clone(topic),
 		QoS:         pk.FixedHeader.Qos,
 		PayloadSize: len(pk.Payload),
 	})
@@ -125,5 +141,5 @@ func (h *Hook) publishProcessed(cl *mqtt.Client, pk *packets.Packet) {
 }
 
 func (h *Hook) publishDenied(cl *mqtt.Client, topic, reason string) {
-	h.notify(&messages.AuthzPublishDenied{ClientID: cl.ID, Topic: topic, Reason: reason})
+	h.notify(&messages.AuthzPublishDenied{ClientID: cl.ID, Topic: strings.Clone(topic), Reason: reason})
 }
