@@ -43,18 +43,18 @@ type Defaults struct {
 	RateLimit      RateLimit         `yaml:"rate_limit,omitempty"`
 	MaxAge         time.Duration     `yaml:"max_age,omitempty"` // how long an event may wait for the endpoint
 	Batch          Batch             `yaml:"batch"`
-	ClientIDs      []string          `yaml:"client_ids,omitempty"` // globs of client ids, of which one must match
-	When           string            `yaml:"when,omitempty"`       // a CEL expression that must be true
+	ClientIDs      []string          `yaml:"client_ids"`     // globs of client ids, of which one must match
+	When           string            `yaml:"when,omitempty"` // a CEL expression that must be true
 	Format         Format            `yaml:"format"`
 	Template       Template          `yaml:"template,omitempty"` // what FormatTemplate sends
-	Request        Request           `yaml:"request,omitempty"`
+	Request        Request           `yaml:"request"`
 	Compression    Compression       `yaml:"compression"`
 	Headers        map[string]Secret `yaml:"headers"`
-	Secrets        []Secret          `yaml:"secrets,omitempty"` // that requests are signed with, all of them
+	Secrets        []Secret          `yaml:"secrets"` // that requests are signed with, all of them
 	Auth           *Auth             `yaml:"auth,omitempty"`
 	TLS            TLS               `yaml:"tls,omitempty"`
 	Proxy          Secret            `yaml:"proxy,omitempty"` // a URL, or ProxyDirect; "": as the environment says
-	Egress         Egress            `yaml:"egress,omitempty"`
+	Egress         Egress            `yaml:"egress"`
 }
 
 // Retry says how often and when an event is sent again.
@@ -111,7 +111,7 @@ type Template struct {
 type Request struct {
 	Method string            `yaml:"method,omitempty"` // "": POST
 	Path   string            `yaml:"path,omitempty"`   // in place of the URL's path; "": that
-	Query  map[string]string `yaml:"query,omitempty"`  // added to the URL's query
+	Query  map[string]string `yaml:"query"`            // added to the URL's query
 }
 
 // Compression says how bodies of 1 KiB and more are compressed.
@@ -160,12 +160,12 @@ const ProxyDirect = "direct"
 // Egress says which IP addresses may be dialled, in CIDR notation. Allow goes before Deny; what neither holds may be
 // dialled unless it is link-local or a cloud's metadata service.
 type Egress struct {
-	Allow []string `yaml:"allow,omitempty"`
-	Deny  []string `yaml:"deny,omitempty"`
+	Allow []string `yaml:"allow"`
+	Deny  []string `yaml:"deny"`
 }
 
 // Endpoint is one receiver. Where a field that Webhook or Defaults has too is zero, theirs holds, key by key; Resolve
-// puts it in.
+// puts it in. A list or mapping that is empty but not nil, and an Auth without a field, is not zero: it inherits nothing.
 type Endpoint struct {
 	Name         string   `yaml:"name"` // unique; it names the endpoint in logs and metrics
 	Type         string   `yaml:"type"` // TypeHTTP, which is also what "" means
@@ -179,18 +179,18 @@ type Endpoint struct {
 	RateLimit      RateLimit         `yaml:"rate_limit,omitempty"`
 	MaxAge         time.Duration     `yaml:"max_age,omitempty"`
 	Batch          Batch             `yaml:"batch"`
-	ClientIDs      []string          `yaml:"client_ids,omitempty"`
+	ClientIDs      []string          `yaml:"client_ids"`
 	When           string            `yaml:"when,omitempty"`
 	Format         Format            `yaml:"format"`
 	Template       Template          `yaml:"template,omitempty"`
-	Request        Request           `yaml:"request,omitempty"`
+	Request        Request           `yaml:"request"`
 	Compression    Compression       `yaml:"compression"`
 	Headers        map[string]Secret `yaml:"headers"`
-	Secrets        []Secret          `yaml:"secrets,omitempty"`
+	Secrets        []Secret          `yaml:"secrets"`
 	Auth           *Auth             `yaml:"auth,omitempty"`
 	TLS            TLS               `yaml:"tls,omitempty"`
 	Proxy          Secret            `yaml:"proxy,omitempty"`
-	Egress         Egress            `yaml:"egress,omitempty"`
+	Egress         Egress            `yaml:"egress"`
 
 	Workers    int        `yaml:"workers"`
 	QueueSize  int        `yaml:"queue_size"`
@@ -254,7 +254,7 @@ type Admin struct {
 type DeadLetters struct {
 	Dir      Path          `yaml:"dir"`               // "": the latest in memory only
 	MaxBytes ByteSize      `yaml:"max_bytes"`         // of all files; the oldest gives way
-	MaxAge   time.Duration `yaml:"max_age,omitempty"` // after which a file is deleted, in whole days; 0: never
+	MaxAge   time.Duration `yaml:"max_age,omitempty"` // of its latest event, after which a file is deleted; 0: never
 }
 
 // Path is the path of a file or folder. A relative one in a configuration file is relative to that file's directory.

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 
 	"gopkg.in/yaml.v3"
 )
 
 // Dump writes the effective configuration as YAML: every endpoint with all that it inherits, every secret as
-// "[secret]", of a URL the scheme and the host only. Parse reads it, but would deliver nothing to such URLs.
+// "[secret]", of an endpoint's URL the scheme and the host only, of a Request the method and the names of the query. Parse
+// reads it, but would deliver nothing to such URLs.
 func (c Config) Dump() ([]byte, error) {
 	c.Webhook.Endpoints = c.Webhook.Resolve()
 	var document yaml.Node
@@ -31,8 +33,10 @@ func escapeScalars(node *yaml.Node) {
 	if node.Kind == yaml.ScalarNode {
 		node.Value = escapeReferences(node.Value)
 	}
-	for _, child := range node.Content {
-		escapeScalars(child)
+	for i, child := range node.Content {
+		if isKey := node.Kind == yaml.MappingNode && i%2 == 0; !isKey {
+			escapeScalars(child)
+		}
 	}
 }
 
@@ -56,6 +60,33 @@ func (e Endpoint) MarshalYAML() (any, error) { return e.shown(), nil }
 
 // MarshalJSON writes the endpoint without its secrets.
 func (e Endpoint) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
+
+// shownRequest is a Request that may be shown: like a URL's, its path and its query may be what a receiver knows its
+// senders by.
+type shownRequest Request
+
+func (r Request) shown() shownRequest {
+	if r.Path != "" {
+		r.Path = redacted
+	}
+	r.Query = maps.Clone(r.Query)
+	for name := range r.Query {
+		r.Query[name] = redacted
+	}
+	return shownRequest(r)
+}
+
+// String is the request with the names of its fields, without its secrets.
+func (r Request) String() string { return fmt.Sprintf("%+v", r.shown()) }
+
+// GoString is the request as %#v shows a struct, without its secrets.
+func (r Request) GoString() string { return fmt.Sprintf("%#v", r.shown()) }
+
+// MarshalYAML writes the request without its secrets.
+func (r Request) MarshalYAML() (any, error) { return r.shown(), nil }
+
+// MarshalJSON writes the request without its secrets.
+func (r Request) MarshalJSON() ([]byte, error) { return json.Marshal(r.shown()) }
 
 func redactURL(text string) string {
 	address, err := url.Parse(text)

@@ -37,13 +37,26 @@ webhook:
     circuit_breaker:
       failure_threshold: 5
       reset_timeout: 1m0s
+    batch:
+      max_events: 1
+      max_bytes: 1MiB
+      max_wait: 100ms
+    client_ids: []
+    format: fluxmq
+    request:
+      query: {}
+    compression: none
+    headers: {}
+    secrets: []
+    egress:
+      allow: []
+      deny: []
   endpoints:
     - name: analytics
       type: http
       url: https://example.com/[secret]
       events: []
       topic_filters: []
-      headers: {}
       timeout: 5s
       retry:
         max_attempts: 5
@@ -54,6 +67,20 @@ webhook:
       circuit_breaker:
         failure_threshold: 5
         reset_timeout: 1m0s
+      batch:
+        max_events: 1
+        max_bytes: 1MiB
+        max_wait: 100ms
+      client_ids: []
+      format: fluxmq
+      request:
+        query: {}
+      compression: none
+      headers: {}
+      secrets: []
+      egress:
+        allow: []
+        deny: []
       workers: 5
       queue_size: 10000
       queue_bytes: 64MiB
@@ -61,6 +88,7 @@ webhook:
 sources: {}
 dead_letters:
   dir: ""
+  max_bytes: 1GiB
 log:
   level: info
   format: ""
@@ -78,7 +106,9 @@ func TestSecretsShowNowhere(t *testing.T) {
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("text", "config", loaded, "endpoint", &loaded.Webhook.Endpoints[0])
 	slog.New(slog.NewJSONHandler(&logged, nil)).Info("json", "config", loaded, "token", loaded.Admin.Token)
 	texts := []string{string(dump), string(encoded), logged.String()}
-	for _, value := range []any{loaded, &loaded, loaded.Webhook, loaded.Webhook.Endpoints, loaded.Webhook.Endpoints[1],
+	defaults, endpoints := loaded.Webhook.Defaults, loaded.Webhook.Endpoints
+	for _, value := range []any{loaded, &loaded, loaded.Webhook, endpoints, endpoints[1], loaded.Webhook.Resolve(),
+		defaults, defaults.Request, &defaults.Request, defaults.Auth, *endpoints[0].Auth.OAuth2, *endpoints[2].Auth.Basic,
 		*loaded.Sources.Ingest, *loaded.Sources.MQTTBroker, loaded.Sources.MQTTBroker.Users, *loaded.Admin} {
 		for _, format := range []string{"%v", "%+v", "%#v"} {
 			texts = append(texts, fmt.Sprintf(format, value))
@@ -92,6 +122,14 @@ func TestSecretsShowNowhere(t *testing.T) {
 		require.NotContains(t, text, "733363726574") // in hexadecimal
 	}
 	require.Contains(t, fmt.Sprintf("%+v", loaded), "Workers:8")
+	require.Contains(t, string(dump), `
+      request:
+        method: PUT
+        path: '[secret]'
+        query:
+          key: '[secret]'
+`)
+	require.Equal(t, "s3cret", defaults.Request.Query["key"], "a dump must not change what it shows")
 }
 
 func TestURLIsShownByItsHost(t *testing.T) {

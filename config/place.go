@@ -28,11 +28,24 @@ func (d *decoder) located() Errors {
 		at := d.placeNear(problems[i].Path)
 		problems[i].File, problems[i].Line, problems[i].Column = d.file, at.line, at.column
 	}
+	return problems.Arranged()
+}
+
+// Arranged returns the problems in the order of their file, each once; of those after the hundredth only their number.
+func (e Errors) Arranged() Errors {
+	told := map[Problem]bool{}
+	var problems Errors
+	for _, problem := range e {
+		if !told[problem] {
+			told[problem] = true
+			problems = append(problems, problem)
+		}
+	}
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	if more := len(problems) - maxProblems; more > 0 {
-		problems = append(problems[:maxProblems], Problem{File: d.file, Message: fmt.Sprintf("and %d problems more", more)})
+		problems = append(problems[:maxProblems], Problem{File: problems[0].File, Message: fmt.Sprintf("and %d problems more", more)})
 	}
 	return problems
 }

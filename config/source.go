@@ -1,9 +1,6 @@
 package config
 
-import (
-	"errors"
-	"strings"
-)
+import "errors"
 
 // source is the file that a Config was read from, and where in it each key stands.
 type source struct {
@@ -24,10 +21,10 @@ func (e *KeyError) Error() string { return e.Key + ": " + e.Err.Error() }
 func (e *KeyError) Unwrap() error { return e.Err }
 
 // EndpointProblems turns what is wrong with an endpoint's resolved values (a KeyError, or several joined) into Errors
-// with the place of each key: in the endpoint, or in the defaults that it inherits from.
+// with the place of each key: in the endpoint, or in the defaults that it inherits from. An error that is no KeyError is
+// one of the endpoint as a whole.
 func (c Config) EndpointProblems(endpoint int, err error) Errors {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var problems Errors
 		for _, one := range joined.Unwrap() {
 			problems = append(problems, c.EndpointProblems(endpoint, one)...)
@@ -47,11 +44,19 @@ func (c Config) EndpointProblems(endpoint int, err error) Errors {
 	return Errors{problem}
 }
 
-// pathOf is where an endpoint's key is said: in defaults, where only they say it.
+// pathOf is where an endpoint's key is said: in defaults, where they say more of it than the endpoint does.
 func (c Config) pathOf(endpoint, key string) string {
-	section, _, _ := strings.Cut(key, ".")
-	if c.source != nil && !c.source.says(endpoint+"."+section) && c.source.says("webhook.defaults."+section) {
-		return "webhook.defaults." + key
+	const defaults = "webhook.defaults"
+	if c.source == nil {
+		return endpoint + "." + key
+	}
+	for said, ok := key, true; ok && said != ""; said, ok = parentPath(said) {
+		if c.source.says(endpoint + "." + said) {
+			break
+		}
+		if c.source.says(defaults + "." + said) {
+			return defaults + "." + key
+		}
 	}
 	return endpoint + "." + key
 }

@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,9 +19,7 @@ func (c Config) Validate() error {
 	if c.Admin != nil {
 		f.checkAddress("admin.listen", c.Admin.Listen)
 	}
-	if strings.ContainsFunc(string(c.DeadLetters.Dir), unicode.IsControl) {
-		f.report("dead_letters.dir", "has a control character")
-	}
+	f.checkDeadLetters("dead_letters", c.DeadLetters, c.Webhook)
 	f.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	if c.Log.Format != "" {
 		f.checkChoice("log.format", c.Log.Format, "text", "json")
@@ -81,8 +81,16 @@ func checkRange[T cmp.Ordered](f *findings, path string, value, low, high T, inh
 	switch {
 	case inherits && value == zero:
 	case value > high:
-		f.report(path, "is %v, and at most %v is allowed", value, high)
+		f.report(path, "is %s, and at most %s is allowed", plain(value), plain(high))
 	case !(value >= low): // which NaN is not either
-		f.report(path, "is %v, and at least %v is needed", value, low)
+		f.report(path, "is %s, and at least %s is needed", plain(value), plain(low))
 	}
+}
+
+// plain writes a number without an exponent.
+func plain(value any) string {
+	if number, ok := value.(float64); ok {
+		return strconv.FormatFloat(number, 'f', -1, 64)
+	}
+	return fmt.Sprint(value)
 }

@@ -1,27 +1,14 @@
 package config
 
 import (
-	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/fluxmq/webhookd/messages"
 )
 
-const (
-	maxURLBytes     = 8 << 10
-	maxHeaderName   = 256        // bytes
-	ownHeaderPrefix = "webhook-" // the event id, and what signs it
-)
-
-// ownHeaders are set by the HTTP client, which would break if somebody else did: RFC 9110 §7.6.1 and §8.6, RFC 9112 §6.1.
-var ownHeaders = []string{
-	"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-}
+const maxURLBytes = 8 << 10
 
 // checkEndpoint checks what an endpoint inherits from nobody.
 func (f *findings) checkEndpoint(path string, e Endpoint) {
@@ -36,7 +23,6 @@ func (f *findings) checkEndpoint(path string, e Endpoint) {
 		}
 	}
 	f.checkFilters(path+".topic_filters", e.TopicFilters)
-	f.checkHeaders(path+".headers", e.Headers)
 }
 
 func (f *findings) checkFilters(path string, filters []string) {
@@ -74,33 +60,4 @@ func validPort(address *url.URL) bool {
 	}
 	port, err := strconv.ParseUint(address.Port(), 10, 16)
 	return err == nil && port > 0
-}
-
-func (f *findings) checkHeaders(path string, headers map[string]Secret) {
-	names := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		headerPath, lower, value := joinKey(path, name), strings.ToLower(name), string(headers[name])
-		twin, twice := names[lower]
-		names[lower] = name
-		switch {
-		case len(name) > maxHeaderName || !httpguts.ValidHeaderFieldName(name):
-			f.report(headerPath, "is no name of a header (RFC 9110 §5.1)")
-		case twice:
-			f.report(headerPath, "is the same header as %s", twin)
-		case slices.Contains(ownHeaders, lower) || strings.HasPrefix(lower, ownHeaderPrefix):
-			f.report(headerPath, "is a header that webhookd itself sets")
-		case len(value) > MaxSecretFileBytes:
-			f.report(headerPath, "has %d bytes, and at most %d are allowed", len(value), MaxSecretFileBytes)
-		case !httpguts.ValidHeaderFieldValue(value):
-			f.report(headerPath, "has a character that no header may have (RFC 9110 §5.5)")
-		case lower == "host" && !isHost(value):
-			f.report(headerPath, "is no host")
-		}
-	}
-}
-
-// isHost tells whether the value is what stands between "http://" and the path of a URL, without a user.
-func isHost(value string) bool {
-	address, err := url.Parse("http://" + value)
-	return err == nil && value != "" && address.Host == value
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/base64"
+	"reflect"
 	"time"
 )
 
@@ -13,11 +14,6 @@ const (
 	maxQueueBytes   = 1 << 40
 	maxWorkers      = 10_000
 	maxPayloadBytes = 256 << 20 // MQTT 5.0 §1.5.5: no packet is larger
-	maxAttempts     = 1_000_000
-	maxFailures     = 1_000_000
-	maxMultiplier   = 100
-	minDuration     = time.Millisecond
-	maxDuration     = 24 * time.Hour
 	maxShutdown     = time.Hour
 
 	// eventBytes is room for what an event has beside its payload: a topic name of MaxTopicBytes, and the envelope.
@@ -31,7 +27,7 @@ func (f *findings) checkSettings(path string, w Webhook) {
 	checkRange(f, path+".shutdown_timeout", w.ShutdownTimeout, minDuration, maxShutdown, false)
 	f.checkDeliverySettings(path+".defaults", shared(w), false)
 	changed := changedSettings(w)
-	f.checkRelations(path, path+".defaults", changed, shared(w))
+	f.checkRelations(relations{path, path + ".defaults", changed, shared(w)}, w)
 	if need := neededBytes(w); w.QueueBytes < need && changed.QueueBytes == 0 {
 		f.report(path+".max_payload_bytes", "is %v, and an event with such a payload needs queue_bytes of %v", w.MaxPayloadBytes, need)
 	} else {
@@ -43,7 +39,8 @@ func (f *findings) checkSettings(path string, w Webhook) {
 func (f *findings) checkOverrides(path string, given, resolved Endpoint, w Webhook) {
 	f.checkQueueSettings(path, given, true)
 	f.checkDeliverySettings(path, given, true)
-	f.checkRelations(path, path, given, resolved)
+	f.checkRelations(relations{path, path, given, resolved}, w)
+	f.checkUse(path, given, resolved, w.Defaults)
 	f.checkQueueBytes(path, given, w)
 }
 
@@ -53,36 +50,6 @@ func (f *findings) checkQueueSettings(path string, e Endpoint, inherits bool) {
 	checkRange(f, path+".workers", e.Workers, 1, maxWorkers, inherits)
 	if !inherits || e.DropPolicy != "" {
 		f.checkChoice(path+".drop_policy", string(e.DropPolicy), string(DropOldest), string(DropNewest))
-	}
-}
-
-func (f *findings) checkDeliverySettings(path string, e Endpoint, inherits bool) {
-	checkRange(f, path+".timeout", e.Timeout, minDuration, maxDuration, inherits)
-	checkRange(f, path+".retry.max_attempts", e.Retry.MaxAttempts, 1, maxAttempts, inherits)
-	checkRange(f, path+".retry.initial_interval", e.Retry.InitialInterval, minDuration, maxDuration, inherits)
-	checkRange(f, path+".retry.max_interval", e.Retry.MaxInterval, minDuration, maxDuration, inherits)
-	checkRange(f, path+".retry.multiplier", e.Retry.Multiplier, 1, maxMultiplier, inherits)
-	checkRange(f, path+".retry.max_retry_after", e.Retry.MaxRetryAfter, minDuration, maxDuration, inherits)
-	checkRange(f, path+".circuit_breaker.failure_threshold", e.CircuitBreaker.FailureThreshold, 1, maxFailures, inherits)
-	checkRange(f, path+".circuit_breaker.reset_timeout", e.CircuitBreaker.ResetTimeout, minDuration, maxDuration, inherits)
-}
-
-// checkRelations checks the resolved settings against each other. It reports the one of two that was given, and
-// nothing where neither was: then they are wrong where they come from.
-func (f *findings) checkRelations(queuePath, deliveryPath string, given, resolved Endpoint) {
-	if workers, size := resolved.Workers, resolved.QueueSize; workers > size && size >= MinQueueSize {
-		if given.Workers != 0 {
-			f.report(queuePath+".workers", "is %d, more than queue_size, which is %d", workers, size)
-		} else if given.QueueSize != 0 {
-			f.report(queuePath+".queue_size", "is %d, less than workers, which is %d", size, workers)
-		}
-	}
-	if initial, longest := resolved.Retry.InitialInterval, resolved.Retry.MaxInterval; initial > longest && longest >= minDuration {
-		if given.Retry.InitialInterval != 0 {
-			f.report(deliveryPath+".retry.initial_interval", "is %v, more than max_interval, which is %v", initial, longest)
-		} else if given.Retry.MaxInterval != 0 {
-			f.report(deliveryPath+".retry.max_interval", "is %v, less than initial_interval, which is %v", longest, initial)
-		}
 	}
 }
 
@@ -113,17 +80,17 @@ func shared(w Webhook) Endpoint {
 // changedSettings is shared without what is as in Default, which nobody wrote.
 func changedSettings(w Webhook) Endpoint {
 	changed, standard := shared(w), shared(Default().Webhook)
-	unset(&changed.Workers, standard.Workers)
-	unset(&changed.QueueSize, standard.QueueSize)
-	unset(&changed.QueueBytes, standard.QueueBytes)
-	unset(&changed.Retry.InitialInterval, standard.Retry.InitialInterval)
-	unset(&changed.Retry.MaxInterval, standard.Retry.MaxInterval)
+	withdraw(reflect.ValueOf(&changed).Elem(), reflect.ValueOf(standard))
 	return changed
 }
 
-func unset[T comparable](field *T, standard T) {
-	if *field == standard {
-		var zero T
-		*field = zero
+// withdraw goes into sections, as inheritField does.
+func withdraw(field, standard reflect.Value) {
+	if field.Kind() == reflect.Struct {
+		for i := range field.NumField() {
+			withdraw(field.Field(i), standard.Field(i))
+		}
+	} else if reflect.DeepEqual(field.Interface(), standard.Interface()) {
+		field.SetZero()
 	}
 }

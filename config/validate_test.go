@@ -2,6 +2,8 @@ package config_test
 
 import (
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +34,12 @@ webhook.defaults.retry.multiplier: is 0, and at least 1 is needed
 webhook.defaults.retry.max_retry_after: is 0s, and at least 1ms is needed
 webhook.defaults.circuit_breaker.failure_threshold: is 0, and at least 1 is needed
 webhook.defaults.circuit_breaker.reset_timeout: is 0s, and at least 1ms is needed
+webhook.defaults.batch.max_events: is 0, and at least 1 is needed
+webhook.defaults.batch.max_bytes: is 0, and at least 1KiB is needed
+webhook.defaults.batch.max_wait: is 0s, and at least 1ms is needed
+webhook.defaults.format: is "", not fluxmq or cloudevents or template or raw
+webhook.defaults.compression: is "", not none or gzip
+dead_letters.max_bytes: is 0, and at least 8MiB is needed
 log.level: is "", not debug or info or warn or error`))
 }
 
@@ -51,6 +59,29 @@ func TestConfigOfAProgramIsCheckedAsAFileIs(t *testing.T) {
 			c.Webhook.Endpoints[0].Headers = map[string]config.Secret{"A": config.Secret(strings.Repeat("a", 64<<10+1))}
 		}, "webhook.endpoints[0].headers.A: has 65537 bytes, and at most 65536 are allowed"},
 		{func(c *config.Config) { c.Webhook.Endpoints[0].Headers = map[string]config.Secret{"": ""} }, `webhook.endpoints[0].headers."": is no name of a header (RFC 9110 §5.1)`},
+		{func(c *config.Config) { c.Webhook.Defaults.RateLimit.PerSecond = math.NaN() }, "webhook.defaults.rate_limit.per_second: is NaN, and at least 0.0001 is needed"},
+		{func(c *config.Config) { c.Webhook.Endpoints[0].RateLimit.PerSecond = math.Inf(1) }, "webhook.endpoints[0].rate_limit.per_second: is +Inf, and at most 1000000 is allowed"},
+		{func(c *config.Config) { c.Webhook.Endpoints[0].ClientIDs = slices.Repeat([]string{"a*"}, 1001) }, "webhook.endpoints[0].client_ids: has 1001 items, and at most 1000 are allowed"},
+		{func(c *config.Config) { c.Webhook.Endpoints[0].When = strings.Repeat("w", 64<<10+1) }, "webhook.endpoints[0].when: has 65537 bytes, and at most 65536 are allowed"},
+		{func(c *config.Config) { c.Webhook.Endpoints[0].Secrets = []config.Secret{""} }, "webhook.endpoints[0].secrets[0]: is empty"},
+		{func(c *config.Config) {
+			c.Webhook.Defaults.Template.Body = strings.Repeat("t", 256<<10+1)
+		}, "webhook.defaults.template.body: has 262145 bytes, and at most 262144 are allowed"},
+		{func(c *config.Config) {
+			c.Webhook.Endpoints[0].Request = config.Request{Path: strings.Repeat("/", 64<<10+1)}
+		}, "webhook.endpoints[0].request.path: has 65537 bytes, and at most 65536 are allowed"},
+		{func(c *config.Config) {
+			c.Webhook.Endpoints[0].Request = config.Request{Method: strings.Repeat("é ", 50)}
+		}, "webhook.endpoints[0].request.method: is \"" + strings.Repeat("é ", 21) + "\"…, which is no method, as PUT (RFC 9110 §9.1)"},
+		{func(c *config.Config) { c.Webhook.Endpoints[0].Request = config.Request{Query: manyNames(101)} }, "webhook.endpoints[0].request.query: has 101 items, and at most 100 are allowed"},
+		{func(c *config.Config) {
+			c.Webhook.Endpoints[0].Request = config.Request{Query: map[string]string{"": "x"}}
+		}, "webhook.endpoints[0].request.query: has a parameter without a name"},
+		{func(c *config.Config) { c.Webhook.Endpoints[0].Auth = &config.Auth{Bearer: "a\x7f"} }, `webhook.endpoints[0].auth.bearer: has a space or another character that no token has: write it without "Bearer" (RFC 6750 §2.1)`},
+		{func(c *config.Config) {
+			c.Webhook.Endpoints[0].Proxy = config.Secret("http://a:s3cret@" + strings.Repeat("a", 8<<10))
+		}, "webhook.endpoints[0].proxy: has 8208 bytes, and at most 8192 are allowed"},
+		{func(c *config.Config) { c.DeadLetters.MaxAge = -24 * time.Hour }, "dead_letters.max_age: is -24h0m0s, and at least 24h0m0s is needed"},
 		{func(c *config.Config) { c.DeadLetters.Dir = "a\x00b" }, "dead_letters.dir: has a control character"},
 		{func(c *config.Config) { c.Sources.Ingest = &config.Ingest{Listen: "localhost:0"} }, "sources.ingest.max_body_bytes: is 0, and at least 1KiB is needed"},
 		{func(c *config.Config) {
@@ -63,6 +94,35 @@ func TestConfigOfAProgramIsCheckedAsAFileIs(t *testing.T) {
 		require.NoError(t, c.Validate())
 		test.change(&c)
 		require.EqualError(t, c.Validate(), test.want)
+	}
+}
+
+func manyNames(count int) map[string]string {
+	names := map[string]string{}
+	for i := range count {
+		names[strconv.Itoa(i)] = "x"
+	}
+	return names
+}
+
+func TestWhatEndpointsNeedToBeReachedIsAllowed(t *testing.T) {
+	for _, endpoint := range []config.Endpoint{
+		{Proxy: "http://user:pass@proxy.example.com:3128"}, {Proxy: "https://proxy.example.com/"}, {Proxy: "socks5://[::1]:1080"},
+		{Proxy: config.ProxyDirect},
+		{Egress: config.Egress{Allow: []string{"10.0.0.1/32", "::/0", "fd00::1/128", "0.0.0.0/0"}}},
+		{TLS: config.TLS{ServerName: "192.0.2.1"}}, {TLS: config.TLS{ServerName: "a_b.example.com", MinVersion: "1.3"}},
+		{Auth: &config.Auth{Basic: &config.Basic{Username: "key"}}}, {Auth: &config.Auth{Basic: &config.Basic{Password: "pâss:word"}}},
+		{Auth: &config.Auth{Bearer: "1|aZ09-._~+/=="}},
+		{Auth: &config.Auth{OAuth2: &config.OAuth2{TokenURL: "http://[::1]:80/token", ClientID: "a b", ClientSecret: "ü"}}},
+		{Format: config.FormatTemplate, Template: config.Template{Body: "{}", ContentType: `text/plain; charset="utf-8"`}},
+		{Request: config.Request{Method: "PROPFIND"}},
+		{MaxAge: time.Second, RateLimit: config.RateLimit{PerSecond: 0.0001, Burst: 1_000_000}},
+		{Batch: config.Batch{MaxEvents: 10_000}, Workers: 1},
+	} {
+		endpoint.Name, endpoint.URL = "analytics", "https://example.com"
+		c := config.Default()
+		c.Webhook.Endpoints = []config.Endpoint{endpoint}
+		require.NoError(t, c.Validate(), "%+v", endpoint)
 	}
 }
 

@@ -2,7 +2,6 @@ package router
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"time"
 
@@ -13,15 +12,18 @@ import (
 
 var errNilEvent = errors.New("the event is a nil pointer")
 
-// newRouterActor makes the router and its endpoints, without opening anything.
+// newRouterActor makes the router and its endpoints, without opening anything. It tells what is wrong with all endpoints
+// at once: a config.KeyError of one as config.Errors, with its place in the file.
 func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	resolved := cfg.Webhook.Resolve()
 	table, err := newRoutingTable(resolved)
-	if err != nil {
-		return nil, err
+	senders, sendersErr := newSenders(resolved, o)
+	if err = errors.Join(err, sendersErr); err != nil {
+		closeAll(senders)
+		return nil, located(cfg, err)
 	}
 	a := &routerActor{
 		log: o.log,
@@ -40,15 +42,31 @@ func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 		done:    make(chan struct{}),
 	}
 	a.mailbox = actors.NewMailbox(a.backlog, a.admit)
-	for _, endpoint := range resolved {
-		sender, err := o.senders(endpoint)
-		if err != nil {
-			a.discard()
-			return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
-		}
-		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, sender, o.log))
+	for i, endpoint := range resolved {
+		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, senders[i], o.log))
 	}
 	return a, nil
+}
+
+// newSenders makes a sender for each endpoint; beside an error it returns those that could be made.
+func newSenders(endpoints []config.Endpoint, o options) ([]actors.Sender, error) {
+	var senders []actors.Sender
+	var errs []error
+	for i, endpoint := range endpoints {
+		sender, err := o.senders(endpoint)
+		if err != nil {
+			errs = append(errs, &endpointError{i, endpoint.Name, err})
+			continue
+		}
+		senders = append(senders, sender)
+	}
+	return senders, errors.Join(errs...)
+}
+
+func closeAll(senders []actors.Sender) {
+	for _, sender := range senders {
+		sender.Close()
+	}
 }
 
 // discard frees a router that was never spawned.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -19,7 +20,7 @@ func (k *checkCommand) Run(c console) error {
 		return usageError{err}
 	}
 	if err := checkRooms(cfg); err != nil {
-		return usageError{fmt.Errorf("%s: %w", k.Config, err)}
+		return unusable(k.Config, err)
 	}
 	effective, err := cfg.Dump()
 	if err != nil {
@@ -33,6 +34,15 @@ func (k *checkCommand) Run(c console) error {
 	}
 	_, err = c.out.Write(effective)
 	return err
+}
+
+// unusable says which file is wrong, where the problems themselves do not.
+func unusable(file string, err error) error {
+	var problems config.Errors
+	if errors.As(err, &problems) {
+		return usageError{problems}
+	}
+	return usageError{fmt.Errorf("%s: %w", file, err)}
 }
 
 func checkRooms(cfg config.Config) error {

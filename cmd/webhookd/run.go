@@ -37,12 +37,21 @@ func (r *runCommand) Run(c console) error {
 	}
 	service, err := start(cfg, log)
 	if err != nil {
-		return err
+		return asUsageError(err)
 	}
 	log.Info("webhookd runs", "version", version(), "endpoints", len(cfg.Webhook.Endpoints))
 	first := <-c.signals
 	log.Info("stopping: a second signal stops at once", "signal", first.String())
 	return service.stopUntil(c.signals)
+}
+
+// asUsageError takes for a usageError what is wrong with the configuration, as it is located there.
+func asUsageError(err error) error {
+	var problems config.Errors
+	if errors.As(err, &problems) {
+		return usageError{problems}
+	}
+	return err
 }
 
 // stopUntil stops, and does so at once when a signal comes.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,30 @@ func TestBadConfigurationIsAUsageError(t *testing.T) {
 		require.Contains(t, stderr, file+":3:3: webhook.drop_polcy:")
 		require.Contains(t, stderr, `"drop_policy"`)
 		require.Contains(t, stderr, file+":4:", "all errors at once")
+	}
+}
+
+func TestUnusableValuesOfEndpointsAreUsageErrorsWithTheirPlaces(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "unusable.yml")
+	require.NoError(t, os.WriteFile(file, []byte(`webhook:
+  enabled: true
+  defaults:
+    secrets: [hunter2]
+  endpoints:
+    - {name: first, url: "https://a.test"}
+    - {name: second, url: "https://b.test", secrets: [hunter2, hunter2]}
+sources: {ingest: {listen: 127.0.0.1:0}}
+`), 0o600))
+	for _, subcommand := range []string{"run", "check"} {
+		code, stdout, stderr := webhookd.Command(subcommand, "--config", file)
+		require.Equal(t, 2, code)
+		lines := strings.Split(strings.TrimSpace(stderr), "\n")
+		require.Len(t, lines, 3, stderr)
+		require.True(t, strings.HasPrefix(lines[0], file+":4:15: webhook.defaults.secrets[0]: "), stderr)
+		require.True(t, strings.HasPrefix(lines[1], file+":7:55: webhook.endpoints[1].secrets[0]: "), stderr)
+		require.True(t, strings.HasPrefix(lines[2], file+":7:64: webhook.endpoints[1].secrets[1]: "), stderr)
+		require.NotContains(t, stdout+stderr, "hunter2")
 	}
 }
 
