@@ -86,6 +86,7 @@ func (a *routerActor) start(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 		return
 	}
+	a.matcher.log = a.log
 	a.pids = make([]*actor.PID, 0, len(a.endpoints))
 	a.deadLetters.Spawn(ctx)
 	for _, endpoint := range a.endpoints {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -17,7 +18,7 @@ func TestPanicWhileRoutingCostsThatEventAlone(t *testing.T) {
 	const events = 300
 	router, err := newRouterActor(publishedOnly(), newOptions(quietOptions()))
 	require.NoError(t, err)
-	router.deadLetters, err = actors.OpenDeadLetters("", slog.New(slog.DiscardHandler))
+	router.deadLetters, err = actors.OpenDeadLetters(config.DeadLetters{}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	router.table.byType[messages.TypeMessageRetained].everything = []int{7} // an endpoint that there is not
 	router.matcher.seen = make([]uint64, 8)

@@ -9,13 +9,17 @@ type Stats struct {
 	Mailbox actors.Ledger
 	// Endpoints are in the order of the configuration: accepted = delivered + dropped + dead-lettered + held.
 	Endpoints []actors.EndpointStats
+	// FilterErrors are the events that an endpoint did not get because its "when" could not be evaluated, in the same
+	// order. They are none of its account; an event that no other endpoint wants is unwanted.
+	FilterErrors []uint64
 }
 
 // Stats reads what became of all events so far. After Close it is the summary.
 func (h *Handle) Stats() Stats {
 	stats := Stats{Mailbox: h.router.backlog.Ledger()}
-	for _, endpoint := range h.router.endpoints {
+	for i, endpoint := range h.router.endpoints {
 		stats.Endpoints = append(stats.Endpoints, endpoint.Stats())
+		stats.FilterErrors = append(stats.FilterErrors, h.router.matcher.filterErrors(i))
 	}
 	return stats
 }

@@ -1,7 +1,7 @@
 package router
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/fluxmq/webhookd/config"
@@ -11,8 +11,9 @@ import (
 // routingTable answers which endpoints want an event. It never changes, so any goroutine may read it. The cost of an
 // answer grows with the levels of the topic, not with the endpoints: filters stand in a tree, a node for each level.
 type routingTable struct {
-	byType    [messages.TypeCount + 1]routes
-	endpoints int
+	byType     [messages.TypeCount + 1]routes
+	endpoints  int
+	predicates []*predicate // by endpoint; nil where no endpoint has one
 }
 
 // routes are the endpoints that want one type of event. An endpoint is its index in the configuration.
@@ -30,19 +31,39 @@ type level struct {
 	restBelow []int  // endpoints with a filter that goes on with "#"
 }
 
-// newRoutingTable compiles the endpoints' events and topic_filters.
+// newRoutingTable compiles the filters of the endpoints. Its error is an *endpointError, or several joined.
 func newRoutingTable(endpoints []config.Endpoint) (*routingTable, error) {
 	table := &routingTable{endpoints: len(endpoints)}
+	expressions := &compiler{}
+	var problems []error
 	for i, endpoint := range endpoints {
-		types, err := config.ParseEvents(endpoint.Events)
-		if err != nil {
-			return nil, fmt.Errorf("events of endpoint %q: %w", endpoint.Name, err)
-		}
-		for _, eventType := range types {
-			table.byType[eventType].add(i, endpoint.TopicFilters)
+		if err := table.add(i, endpoint, expressions); err != nil {
+			problems = append(problems, &endpointError{endpoint: i, name: endpoint.Name, err: err})
 		}
 	}
+	if problems != nil {
+		return nil, errors.Join(problems...)
+	}
 	return table, nil
+}
+
+func (t *routingTable) add(i int, endpoint config.Endpoint, expressions *compiler) error {
+	eventTypes, err := config.ParseEvents(endpoint.Events)
+	if err != nil {
+		return err
+	}
+	for _, eventType := range eventTypes {
+		t.byType[eventType].add(i, endpoint.TopicFilters)
+	}
+	asks, err := newPredicate(endpoint, eventTypes, expressions)
+	if err != nil || asks == nil {
+		return err
+	}
+	if t.predicates == nil {
+		t.predicates = make([]*predicate, t.endpoints)
+	}
+	t.predicates[i] = asks
+	return nil
 }
 
 func (r *routes) add(endpoint int, filters []string) {
@@ -91,7 +112,8 @@ func (l *level) child(name string) *level {
 	return next
 }
 
-// wants tells whether any endpoint wants an event of this type and routing topic ("" for none).
+// wants tells whether any endpoint wants an event of this type and routing topic ("" for none), unless its predicate
+// leaves the event out.
 func (t *routingTable) wants(eventType messages.Type, topic string) bool {
 	wanted := false
 	t.match(eventType, topic, func([]int) bool {
@@ -101,7 +123,7 @@ func (t *routingTable) wants(eventType messages.Type, topic string) bool {
 	return wanted
 }
 
-// match visits the endpoints that want an event, in several lists, of which an endpoint with several filters may be in
+// match visits the endpoints that want an event by its type and topic, in several lists, of which an endpoint with several filters may be in
 // more than one, until visit returns false.
 func (t *routingTable) match(eventType messages.Type, topic string, visit func(endpoints []int) bool) {
 	if !eventType.Valid() {
@@ -132,34 +154,4 @@ func (l *level) match(rest string, more, wildcards bool, visit func([]int) bool)
 		return false
 	}
 	return !wildcards || l.any == nil || l.any.match(rest, more, true, visit)
-}
-
-// matcher finds each endpoint once. It belongs to one goroutine.
-type matcher struct {
-	table *routingTable
-	found []int
-	seen  []uint64 // the number of the search that found the endpoint last
-	count uint64   // of searches
-}
-
-func newMatcher(table *routingTable) *matcher {
-	return &matcher{table: table, seen: make([]uint64, table.endpoints)}
-}
-
-// match lists the endpoints that want the event. The list is good until the next call.
-func (m *matcher) match(event *messages.Envelope) []int {
-	m.found = m.found[:0]
-	m.count++
-	m.table.match(event.Type(), event.RoutingTopic(), m.add)
-	return m.found
-}
-
-func (m *matcher) add(endpoints []int) bool {
-	for _, endpoint := range endpoints {
-		if m.seen[endpoint] != m.count {
-			m.seen[endpoint] = m.count
-			m.found = append(m.found, endpoint)
-		}
-	}
-	return true
 }

@@ -175,6 +175,6 @@ func TestInvalidTypeIsWantedByNobody(t *testing.T) {
 
 func TestUnknownEventIsAnErrorOfItsEndpoint(t *testing.T) {
 	_, err := newRoutingTable([]config.Endpoint{{Name: "a"}, {Name: "b", Events: []string{"message.lost"}}})
-	require.ErrorContains(t, err, `events of endpoint "b"`)
+	require.ErrorContains(t, err, `endpoint "b": events[0]`)
 	require.ErrorContains(t, err, "message.lost")
 }
