@@ -103,7 +103,7 @@ const (
 // Template is the body of a request as a Go template (text/template).
 type Template struct {
 	ContentType string `yaml:"content_type,omitempty"` // "": application/json, and the body has to be JSON
-	Body        string `yaml:"body,omitempty"`
+	Body        Secret `yaml:"body,omitempty"`         // may hold the keys of a service
 }
 
 // Request says where in an endpoint's URL a request goes. All its texts are Go templates (text/template), whose output

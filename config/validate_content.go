@@ -28,7 +28,7 @@ func (f *findings) checkContent(path string, e Endpoint, inherits bool) {
 }
 
 func (f *findings) checkTemplate(path string, t Template) {
-	f.checkBytes(path+".body", t.Body, maxTemplateBytes)
+	f.checkBytes(path+".body", string(t.Body), maxTemplateBytes)
 	mediaType, _, err := mime.ParseMediaType(t.ContentType)
 	if t.ContentType != "" && (err != nil || !strings.Contains(mediaType, "/") || !httpguts.ValidHeaderFieldValue(t.ContentType)) {
 		f.report(path+".content_type", "is %s, which is no media type, as application/json (RFC 9110 §8.3.1)", quote(t.ContentType))

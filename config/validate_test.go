@@ -65,7 +65,7 @@ func TestConfigOfAProgramIsCheckedAsAFileIs(t *testing.T) {
 		{func(c *config.Config) { c.Webhook.Endpoints[0].When = strings.Repeat("w", 64<<10+1) }, "webhook.endpoints[0].when: has 65537 bytes, and at most 65536 are allowed"},
 		{func(c *config.Config) { c.Webhook.Endpoints[0].Secrets = []config.Secret{""} }, "webhook.endpoints[0].secrets[0]: is empty"},
 		{func(c *config.Config) {
-			c.Webhook.Defaults.Template.Body = strings.Repeat("t", 256<<10+1)
+			c.Webhook.Defaults.Template.Body = config.Secret(strings.Repeat("t", 256<<10+1))
 		}, "webhook.defaults.template.body: has 262145 bytes, and at most 262144 are allowed"},
 		{func(c *config.Config) {
 			c.Webhook.Endpoints[0].Request = config.Request{Path: strings.Repeat("/", 64<<10+1)}

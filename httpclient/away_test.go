@@ -54,7 +54,7 @@ func TestUntrustedCertificateIsAway(t *testing.T) {
 func TestCertificateOfAnotherHostIsAway(t *testing.T) {
 	server := serveTLS(t)
 	client := clientOf(t, strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
-	client.transport.TLSClientConfig = trusting(server)
+	client.transportNow().TLSClientConfig = trusting(server)
 
 	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 

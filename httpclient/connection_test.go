@@ -174,9 +174,9 @@ func TestIdleConnectionThatTakesNothingAndHasNoSuccessorIsAway(t *testing.T) {
 // stickFirstConnection delivers the event over a connection that stays idle, and can then be made stuck.
 func stickFirstConnection(t *testing.T, client *Client, event *messages.Envelope) *atomic.Bool {
 	t.Helper()
-	dial := client.transport.DialContext
+	dial := client.transportNow().DialContext
 	first := &stuckConn{}
-	client.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	client.transportNow().DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err == nil && first.Conn == nil {
 			first.Conn = conn

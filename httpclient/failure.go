@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,11 +13,15 @@ import (
 // maxErrorBytes bounds the text of an error in which a certificate or a proxy has a say.
 const maxErrorBytes = 300
 
+var errProxyAnswer = errors.New("the proxy broke off, or its answer is not valid HTTP")
+
 // progress is how far an attempt came. net/http tells it, from goroutines of its own.
 type progress struct {
-	begun    atomic.Bool // a connection was asked for
-	sent     atomic.Bool // the request was given to a connection
-	answered atomic.Bool // the first byte of an answer came
+	begun     atomic.Bool // a connection was asked for
+	secured   atomic.Bool // TLS with the server was begun, after what a proxy had to say
+	certified atomic.Bool // the server asked for a certificate of ours
+	sent      atomic.Bool // the request was given to a connection
+	answered  atomic.Bool // the first byte of an answer came
 }
 
 func (p *progress) trace(ctx context.Context) context.Context {
@@ -25,6 +30,7 @@ func (p *progress) trace(ctx context.Context) context.Context {
 			p.begun.Store(true)
 			p.sent.Store(false) // asked a second time, net/http knows that the first connection took nothing
 		},
+		TLSHandshakeStart:    func() { p.secured.Store(true) },
 		GotConn:              func(httptrace.GotConnInfo) { p.sent.Store(true) },
 		GotFirstResponseByte: func() { p.answered.Store(true) },
 	})
@@ -34,17 +40,22 @@ func (p *progress) trace(ctx context.Context) context.Context {
 // ended tells that the attempt's own is done.
 func failure(err error, p *progress, callerErr error, ended bool) Outcome {
 	sent := p.sent.Load()
+	var denied *DeniedError
 	switch {
 	case callerErr != nil:
 		return Outcome{Kind: Failed, Err: fmt.Errorf("the attempt was cut short: %w", callerErr), Sent: sent}
+	case errors.As(err, &denied):
+		return Outcome{Kind: Rejected, Err: denied}
 	case ended && sent:
 		return Outcome{Kind: Failed, Err: fmt.Errorf("no answer within timeout: %w", context.DeadlineExceeded), Sent: true}
 	case ended:
 		return Outcome{Kind: Away, Err: fmt.Errorf("no connection within timeout: %w", context.DeadlineExceeded)}
+	case sent && (isHandshakeAlert(err) || isUnestablished(err)):
+		return Outcome{Kind: Away, Err: connectError(err, p)}
 	case sent:
 		return Outcome{Kind: Failed, Err: brokenError(err, p.answered.Load()), Sent: true}
 	case p.begun.Load():
-		return Outcome{Kind: Away, Err: shorten(err)}
+		return Outcome{Kind: Away, Err: connectError(err, p)}
 	}
 	return Outcome{Kind: Rejected, Err: fmt.Errorf("build the request: %w", err)}
 }
@@ -59,6 +70,21 @@ func brokenError(err error, answered bool) error {
 		return fmt.Errorf("the answer breaks off, is not valid HTTP, or has headers of over %d bytes", maxHeaderBytes)
 	}
 	return errors.New("the connection was closed before an answer came")
+}
+
+// connectError leaves out the text of what a proxy answered and is no HTTP: the error quotes it, and it may repeat the
+// credentials.
+func connectError(err error, p *progress) error {
+	var network net.Error
+	var refusal proxyRefusal
+	var untrusted *tls.CertificateVerificationError
+	switch known := errors.As(err, &network) || errors.As(err, &refusal) || errors.As(err, &untrusted); {
+	case !known && !p.secured.Load():
+		return errProxyAnswer
+	case p.secured.Load() && p.certified.Load() && untrusted == nil:
+		return &uncertifiedError{shorten(err)}
+	}
+	return shorten(err)
 }
 
 func shorten(err error) error {

@@ -32,7 +32,7 @@ func TestHTTP2SharesOneConnection(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	client, event := clientOf(t, server.URL), newEvent(t, 1000)
-	client.transport.TLSClientConfig = trusting(server)
+	client.transportNow().TLSClientConfig = trusting(server)
 
 	for range 10 {
 		outcome := client.sendEvent(t.Context(), event)
@@ -56,7 +56,7 @@ func TestHTTP2TimeoutIsAFailure(t *testing.T) {
 	endpoint := endpointAt(server.URL)
 	endpoint.Timeout = 200 * time.Millisecond
 	client := newClient(t, endpoint)
-	client.transport.TLSClientConfig = trusting(server)
+	client.transportNow().TLSClientConfig = trusting(server)
 
 	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
@@ -90,9 +90,9 @@ func TestHTTP2ConnectionThatIsCutOffIsReplaced(t *testing.T) {
 		}
 		go func() { _ = server.ServeTLS(network, "", "") }()
 		client := newClient(t, endpointAt("https://example.com/hook"))
-		client.transport.TLSClientConfig = trusting(certified)
+		client.transportNow().TLSClientConfig = trusting(certified)
 		cut := new(atomic.Bool)
-		client.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		client.transportNow().DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := network.dial(ctx, "", "")
 			return cutConn{conn, cut}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,8 @@ import (
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
 )
+
+var quiet = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(proxyTest) != "" {
@@ -37,7 +40,7 @@ func endpointAt(url string) config.Endpoint {
 
 func newClient(t testing.TB, endpoint config.Endpoint) *Client {
 	t.Helper()
-	client, err := New(endpoint)
+	client, err := New(endpoint, quiet)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client
@@ -125,3 +128,6 @@ func closedPort(t testing.TB) string {
 func (c *Client) sendEvent(ctx context.Context, event *messages.Envelope) Outcome {
 	return c.Send(ctx, event.ID, []*messages.Envelope{event})
 }
+
+// transportNow is what the client's next connection is made by.
+func (c *Client) transportNow() *http.Transport { return c.network.connections.current.Transport }

@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -35,7 +36,7 @@ func (k Kind) String() string {
 type Outcome struct {
 	Kind       Kind
 	Status     int           // the answer's HTTP status; 0: no answer came
-	Err        error         // why it is not Delivered; never shows the URL or a header; nil when Delivered
+	Err        error         // why it is not Delivered; never shows a URL or a header; nil when Delivered
 	Sent       bool          // whether the request may have reached the endpoint
 	PauseAsked bool          // whether a 429 or a 503 came with a valid Retry-After
 	Pause      time.Duration // how long it asks for, from the answer on: 0 or more, without an upper bound
@@ -74,8 +75,5 @@ func kindOf(status int) Kind {
 }
 
 func answerError(status int) error {
-	if text := http.StatusText(status); text != "" {
-		return fmt.Errorf("the endpoint answered %d (%s)", status, text)
-	}
-	return fmt.Errorf("the endpoint answered %d", status)
+	return errors.New("the endpoint answered " + statusText(status))
 }

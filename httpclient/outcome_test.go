@@ -33,7 +33,7 @@ func TestEveryStatusMeansWhatTheRuleSays(t *testing.T) {
 		case status < 500 && !slices.Contains(failed, status):
 			want = Rejected
 		}
-		client, err := New(endpointAt(fmt.Sprintf("%s/%d", server.URL, status)))
+		client, err := New(endpointAt(fmt.Sprintf("%s/%d", server.URL, status)), quiet)
 		require.NoError(t, err)
 
 		outcome := client.sendEvent(t.Context(), event)

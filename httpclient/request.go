@@ -1,16 +1,16 @@
 package httpclient
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fluxmq/webhookd/config"
 )
@@ -27,17 +27,21 @@ var resendHeaders = map[string]string{
 	"X-Idempotency-Key": "x-idempotency-key",
 }
 
-// newTemplate makes the part of a request that is the same for all events of the endpoint.
-func newTemplate(endpoint config.Endpoint) (*http.Request, error) {
-	address, err := url.Parse(endpoint.URL)
-	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
-		return nil, errors.New("url: is no absolute http or https address") // err would show parts of it
+// newTemplate makes the part of a request that is the same for all events of the endpoint. A Content-Type that is empty
+// is left to each event's content.
+func newTemplate(endpoint config.Endpoint, contentType string) (*http.Request, error) {
+	address, err := parseAddress(endpoint.URL)
+	if err != nil {
+		return nil, err
 	}
 	template := &http.Request{
 		Method: http.MethodPost,
 		URL:    address,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"User-Agent": {userAgent()}, "Content-Type": {"application/json"}},
+		Header: http.Header{"User-Agent": {userAgent()}},
+	}
+	if contentType != "" {
+		template.Header["Content-Type"] = []string{contentType}
 	}
 	if address.User != nil {
 		password, _ := address.User.Password()
@@ -47,7 +51,16 @@ func newTemplate(endpoint config.Endpoint) (*http.Request, error) {
 	for name, value := range endpoint.Headers {
 		setHeader(template, http.CanonicalHeaderKey(name), string(value))
 	}
+	setAuth(template, endpoint.Auth)
 	return template, nil
+}
+
+func parseAddress(text string) (*url.URL, error) {
+	address, err := url.Parse(text)
+	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
+		return nil, errors.New("url: is no absolute http or https address") // err would show parts of it
+	}
+	return address, nil
 }
 
 func setHeader(template *http.Request, name, value string) {
@@ -61,15 +74,21 @@ func setHeader(template *http.Request, name, value string) {
 	template.Header[name] = []string{value}
 }
 
-// newRequest makes the request of one attempt. It shares the template's header values, which nobody changes.
-func newRequest(ctx context.Context, template *http.Request, eventID string, body []byte) *http.Request {
-	request := template.WithContext(ctx)
-	request.Header = maps.Clone(template.Header)
-	request.Header[eventIDHeader] = []string{eventID}
-	request.ContentLength = int64(len(body))
-	request.Body = io.NopCloser(bytes.NewReader(body))
-	// net/http asks for it where an idle connection turns out to be closed before a byte was written.
-	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+// newRequest makes the request of one attempt, signed now. It shares the template's header values, which nobody changes.
+func (c *Client) newRequest(ctx context.Context, id string, content content) *http.Request {
+	request := c.template.WithContext(ctx)
+	request.Method = cmp.Or(content.method, c.template.Method)
+	request.URL = cmp.Or(content.url, c.template.URL)
+	request.Header = maps.Clone(c.template.Header)
+	for name, values := range content.header {
+		if _, ok := request.Header[name]; !ok {
+			request.Header[name] = values
+		}
+	}
+	request.Header[eventIDHeader] = []string{id}
+	c.signer.sign(request.Header, id, time.Now(), content.body)
+	body := c.compressor.compress(request.Header, content.body)
+	setBody(request, body)
 	return request
 }
 

@@ -119,7 +119,7 @@ func TestEndpointThatNoRequestCanReachIsRefused(t *testing.T) {
 		"control character":     "http://example.com/topsecret\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(endpointAt(url))
+			_, err := New(endpointAt(url), quiet)
 			require.EqualError(t, err, "url: is no absolute http or https address")
 		})
 	}

@@ -24,8 +24,12 @@ func newPipe() *pipe {
 
 func (p *pipe) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
-	p.conns <- server
-	return client, nil
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
 }
 
 func (p *pipe) Accept() (net.Conn, error) {
@@ -56,7 +60,7 @@ func serveInVirtualTime(t *testing.T, handler http.HandlerFunc, test func(*testi
 		}
 		go func() { _ = server.Serve(network) }()
 		client := newClient(t, endpointAt("http://receiver.example/hook"))
-		client.transport.DialContext = network.dial
+		client.transportNow().DialContext = network.dial
 
 		test(t, client, states)
 
@@ -114,7 +118,7 @@ func TestHeadersThatComeByteByByteAreGivenUpAtTheTimeout(t *testing.T) {
 
 func TestConnectionThatNeverComesAboutIsGivenUpAtTheTimeout(t *testing.T) {
 	serveInVirtualTime(t, nil, func(t *testing.T, client *Client, _ chan http.ConnState) {
-		client.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		client.transportNow().DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}

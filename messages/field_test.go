@@ -113,3 +113,12 @@ func TestEventMayBeReadWhileItIsEncoded(t *testing.T) {
 	}
 	callers.Wait()
 }
+
+func TestEventThatNoSenderMaySendIsReadBackToo(t *testing.T) {
+	envelope := messages.NewEnvelope(&messages.MessagePublished{Topic: "a/#", QoS: 3})
+	require.NoError(t, envelope.Admit(withPayloads, noon))
+	envelope.Body()
+	read, err := envelope.Event()
+	require.NoError(t, err)
+	require.Equal(t, &messages.MessagePublished{Topic: "a/#", QoS: 3}, read)
+}

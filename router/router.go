@@ -76,15 +76,18 @@ func Check(cfg config.Config) error {
 }
 
 func newOptions(opts []Option) options {
-	o := options{log: slog.Default(), senders: newHTTPSender}
+	o := options{log: slog.Default()}
 	for _, opt := range opts {
 		opt(&o)
+	}
+	if o.senders == nil {
+		o.senders = o.newHTTPSender
 	}
 	return o
 }
 
-func newHTTPSender(endpoint config.Endpoint) (actors.Sender, error) {
-	client, err := httpclient.New(endpoint)
+func (o options) newHTTPSender(endpoint config.Endpoint) (actors.Sender, error) {
+	client, err := httpclient.New(endpoint, o.log)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +151,8 @@ func (h *Handle) NotifyAll(ctx context.Context, envelopes ...*messages.Envelope)
 }
 
 // Wants tells whether any endpoint wants an event of this type and topic, so that a broker need not build one that
-// nobody wants. The topic is what the event's RoutingTopic would be, "" for the types that have none.
+// nobody wants. The topic is what the event's RoutingTopic would be, "" for the types that have none. More of the event
+// Wants does not know: client_ids and when may leave out what it says is wanted.
 func (h *Handle) Wants(eventType messages.Type, topic string) bool {
 	return h.router.table.wants(eventType, topic)
 }

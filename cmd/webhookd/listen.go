@@ -1,22 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-)
-
-const (
-	maxListenBody  = 16 << 20
-	maxListenPrint = 400 // bytes of a body that a line shows
 )
 
 type listenCommand struct {
@@ -27,6 +19,7 @@ type listenCommand struct {
 	Delay      time.Duration `help:"Wait before answering."`
 	Hang       bool          `help:"Never answer."`
 	Full       bool          `help:"Print bodies whole."`
+	Secrets    []string      `name:"secret" sep:"none" placeholder:"SECRET" help:"Answer 401 to what is not signed with this secret (whsec_…, or @FILE that holds it); with several, one must match."`
 }
 
 // Validate is called by the command line's parser.
@@ -44,6 +37,10 @@ func (l *listenCommand) Validate() error {
 
 // Run receives until a signal comes.
 func (l *listenCommand) Run(c console) error {
+	verifier, err := newVerifier(l.Secrets)
+	if err != nil {
+		return usageError{err}
+	}
 	listener, err := net.Listen("tcp", l.Address)
 	if err != nil {
 		return fmt.Errorf("listen for webhooks: %w", err)
@@ -51,7 +48,7 @@ func (l *listenCommand) Run(c console) error {
 	fmt.Fprintf(c.out, "listening on http://%s (Ctrl-C stops)\n", listener.Addr())
 	requests, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
-		Handler:           &webhookPrinter{listenCommand: l, out: c.out},
+		Handler:           &webhookPrinter{listenCommand: l, verifier: verifier, out: c.out},
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
@@ -71,23 +68,32 @@ func (l *listenCommand) Run(c console) error {
 	return nil
 }
 
-// webhookPrinter prints a line for each request, and answers as it is told.
+// webhookPrinter prints what arrives, and answers as it is told.
 type webhookPrinter struct {
 	*listenCommand
+	verifier verifier
 	mu       sync.Mutex
 	out      io.Writer
 	requests int
 }
 
 func (p *webhookPrinter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxListenBody))
-	if err != nil {
-		p.print(r, fmt.Sprintf("unreadable: %v", err), http.StatusRequestEntityTooLarge)
-		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
+	body, unreadable := readBody(w, r)
+	if unreadable != nil {
+		p.refuse(w, r, unreadable, unreadable.status)
 		return
 	}
+	var signature string
+	if len(p.verifier) > 0 {
+		if err := p.verifier.verify(body, r.Header); err != nil {
+			p.refuse(w, r, err, http.StatusUnauthorized)
+			return
+		}
+		signature = "signature ok "
+	}
 	status := p.answer()
-	p.print(r, p.shown(body), status)
+	what, items := p.described(r.Header.Get("Content-Type"), body)
+	p.print(r, signature+what, p.announced(status), items)
 	select {
 	case <-p.patience():
 	case <-r.Context().Done():
@@ -117,37 +123,23 @@ func (p *webhookPrinter) answer() int {
 	return http.StatusOK
 }
 
-func (p *webhookPrinter) print(r *http.Request, what string, status int) {
+func (p *webhookPrinter) refuse(w http.ResponseWriter, r *http.Request, why error, status int) {
+	p.print(r, "refused: "+why.Error(), strconv.Itoa(status), nil)
+	http.Error(w, why.Error(), status)
+}
+
+func (p *webhookPrinter) announced(status int) string {
+	if p.Hang {
+		return "no answer"
+	}
+	return strconv.Itoa(status)
+}
+
+func (p *webhookPrinter) print(r *http.Request, what, answer string, items []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	answer := strconv.Itoa(status)
-	if p.Hang {
-		answer = "no answer"
-	}
 	fmt.Fprintf(p.out, "%s %s %s → %s\n", time.Now().Format("15:04:05.000"), r.Method, what, answer)
-}
-
-// shown is a body in one line that can't do anything to a terminal.
-func (p *webhookPrinter) shown(body []byte) string {
-	var compact bytes.Buffer
-	text := string(body)
-	if err := json.Compact(&compact, body); err == nil {
-		text = compact.String()
+	for _, item := range items {
+		fmt.Fprintf(p.out, "  %s\n", item)
 	}
-	if !isPrintable(text) {
-		text = strconv.QuoteToGraphic(text)
-	}
-	if !p.Full && len(text) > maxListenPrint {
-		text = strings.ToValidUTF8(text[:maxListenPrint], "") + "…"
-	}
-	return text
-}
-
-func isPrintable(text string) bool {
-	for _, r := range text {
-		if !strconv.IsPrint(r) {
-			return false
-		}
-	}
-	return true
 }

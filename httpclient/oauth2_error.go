@@ -1,0 +1,60 @@
+package httpclient
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+var (
+	errTokenTimeout  = errors.New("the token server gave none within timeout")
+	errTokenUnusable = errors.New("the token server's answer has a token that no header can carry")
+	errNoToken       = errors.New("the token server's answer is none (RFC 6749 §5.1)")
+)
+
+// tokenError is why there is no token to send with.
+type tokenError struct {
+	code string // the server's error code (RFC 6749 §5.2); "": it gave none
+	err  error
+}
+
+func (e *tokenError) Error() string { return "no token from auth.oauth2: " + e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
+
+// errorCode is what an error code may look like here, which is less than RFC 6749 allows: it goes into a line of text.
+var errorCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// newTokenError leaves out what the server answered but the code of its error: the rest may repeat the request.
+func newTokenError(err error, secret string) error {
+	var refused *oauth2.RetrieveError
+	var transport *url.Error
+	switch {
+	case errors.As(err, &refused):
+		answer := errors.New("the token server answered " + statusText(refused.Response.StatusCode))
+		code := refused.ErrorCode
+		if !errorCode.MatchString(code) || secret != "" && strings.Contains(code, secret) {
+			return &tokenError{err: answer}
+		}
+		return &tokenError{code: code, err: errors.New(answer.Error() + ": " + code)}
+	case errors.As(err, &transport): // it would show the address
+		return &tokenError{err: transport.Err}
+	}
+	return &tokenError{err: errNoToken}
+}
+
+// refusesCredentials tells whether the server might take our credentials in another place of the request.
+func refusesCredentials(err error) bool {
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.ErrorCode {
+	case "", "invalid_client", "invalid_request":
+		return refused.Response.StatusCode == http.StatusBadRequest || refused.Response.StatusCode == http.StatusUnauthorized
+	}
+	return false
+}

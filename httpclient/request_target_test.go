@@ -1,0 +1,182 @@
+package httpclient
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// sentTo is the request that a real server gets of the event at an endpoint with that request section.
+func sentTo(t *testing.T, request config.Request, event messages.Event) received {
+	t.Helper()
+	var requests []received
+	endpoint := endpointAt(serve(t, record(&requests)).URL + "/hook?token=a%2Bb&z")
+	endpoint.Request, endpoint.Events = request, []string{event.EventType().String()}
+	outcome := newClient(t, endpoint).sendEvent(t.Context(), admitted(t, event))
+	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Len(t, requests, 1)
+	return requests[0]
+}
+
+func TestRequestGoesWhereItsTemplatesSay(t *testing.T) {
+	request := sentTo(t, config.Request{
+		Method: `{{if .data.retained}}PUT{{else}}PATCH{{end}}`,
+		Path:   "/clients/{{.data.client_id}}/{{.data.topic | upper}}",
+		Query:  map[string]string{"at": "{{.timestamp}}", "a b": "x&y={{.data.client_id}}", "empty": ""},
+	}, &messages.MessagePublished{ClientID: "pump 7&?#", Topic: "a/b", Retained: true})
+
+	require.Equal(t, "PUT", request.method)
+	require.Equal(t, "/clients/pump%207&%3F%23/A%2FB?token=a%2Bb&z&a+b=x%26y%3Dpump+7%26%3F%23"+
+		"&at=2026-01-02T03%3A04%3A05.000000006Z&empty=", request.address)
+}
+
+func TestWhatTheRequestSectionLeavesOutIsAsInTheURL(t *testing.T) {
+	event := &messages.ClientConnected{ClientID: "pump", Protocol: messages.ProtocolMQTT5}
+	for want, request := range map[string]config.Request{
+		"PUT /hook?token=a%2Bb&z":           {Method: "PUT"},
+		"POST /clients/pump/?token=a%2Bb&z": {Path: "/clients/{{.data.client_id}}/"},
+		"POST /hook?token=a%2Bb&z&c=pump":   {Query: map[string]string{"c": "{{.data.client_id}}"}},
+	} {
+		sent := sentTo(t, request, event)
+		require.Equal(t, want, sent.method+" "+sent.address)
+	}
+}
+
+func TestQueryIsAddedToAURLThatHasNone(t *testing.T) {
+	endpoint := endpointAt("https://user:secret@receiver.example")
+	endpoint.Request.Query = map[string]string{"c": "{{.event_type}}"}
+	made, err := contentOf(t, endpoint, newEvent(t, 0))
+	require.NoError(t, err)
+	require.Equal(t, "https://receiver.example?c=message.published", made.url.String())
+}
+
+func TestTargetHoldsForEachFormat(t *testing.T) {
+	for _, format := range []config.Format{config.FormatCloudEvents, config.FormatRaw, config.FormatTemplate} {
+		endpoint := templated(`{}`, "message.published")
+		endpoint.Format, endpoint.Request.Path = format, "/{{.data.topic}}"
+		made, err := contentOf(t, endpoint, admitted(t, published("t")))
+		require.NoError(t, err)
+		require.Equal(t, "/t", made.url.Path)
+		require.NotEmpty(t, made.body)
+	}
+}
+
+func TestMethodIsAnyTokenButNoTunnelOrTrace(t *testing.T) {
+	for _, method := range []string{"GET", "PUT", "DELETE", "PURGE", "M-SEARCH", "put"} {
+		request := sentTo(t, config.Request{Method: method}, &messages.MessageRetained{Topic: "t"})
+		require.Equal(t, method, request.method)
+		require.NotEmpty(t, request.body)
+	}
+	endpoint := endpointAt("http://receiver.example")
+	endpoint.Events = []string{"message.retained"}
+	endpoint.Request.Method = `{{if hasPrefix "m " .data.topic}}{{.data.topic | replace "m " ""}}{{else}}PUT{{end}}`
+	for method, want := range map[string]string{
+		"":            `build the request: request.method: "" is no method (RFC 9110 §9.1)`,
+		"PUT /":       `build the request: request.method: "PUT /" is no method (RFC 9110 §9.1)`,
+		"A\r\nX-Y: z": `build the request: request.method: "A\r\nX-Y: z" is no method (RFC 9110 §9.1)`,
+		"CONNECT":     "build the request: request.method: CONNECT is a method that carries no event",
+		"Trace":       "build the request: request.method: Trace is a method that carries no event",
+	} {
+		event := admitted(t, &messages.MessageRetained{Topic: "m " + method})
+		outcome := newClient(t, endpoint).sendEvent(t.Context(), event)
+		require.Equal(t, Rejected, outcome.Kind)
+		require.EqualError(t, outcome.Err, want)
+	}
+}
+
+func TestTargetThatCanNotWorkIsRefusedWhenItIsLoaded(t *testing.T) {
+	const unescaped = "request.path: fails for a client.connected: the path has a character that must be percent-encoded"
+	for name, c := range map[string]struct {
+		request config.Request
+		want    []string
+	}{
+		"all at once": {
+			config.Request{Method: "{{", Path: "{{", Query: map[string]string{"a": "{{", "b": "{{.x}}"}},
+			[]string{
+				"request.method: is no template: line 1: unclosed action", "request.path: is no template: line 1: unclosed action",
+				"request.query.a: is no template: line 1: unclosed action",
+				`request.query.b: fails for a client.connected: line 1:2: at <.x>: map has no entry for key "x"`,
+			},
+		},
+		"method that is none": {
+			config.Request{Method: "{{.data.client_id}}"},
+			[]string{"request.method: fails for a client.connected whose texts have quotes, line breaks and the like: "},
+		},
+		"tunnel":            {config.Request{Method: "CONNECT"}, []string{"request.method: fails for a client.connected: CONNECT is"}},
+		"path with a query": {config.Request{Path: "/a?b=c"}, []string{unescaped}},
+		"space in the path": {config.Request{Path: "/a b"}, []string{unescaped}},
+		"broken escape":     {config.Request{Path: "/a%2"}, []string{unescaped}},
+		"relative path":     {config.Request{Path: "a"}, []string{`request.path: fails for a client.connected: the path doesn't begin with "/"`}},
+		"dots": {
+			config.Request{Path: "/a/%2e%2E/b"},
+			[]string{`request.path: fails for a client.connected: segment 2 of the path is "." or ".."`},
+		},
+		"two slashes": {
+			config.Request{Path: "//b"}, []string{`request.path: fails for a client.connected: segment 1 of the path is empty`},
+		},
+		"long path": {
+			config.Request{Path: "/{{range 9000}}a{{end}}"}, []string{"request.path: fails for a client.connected: it renders to more than 8192 bytes"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			endpoint := endpointAt("http://receiver.example")
+			endpoint.Events, endpoint.Request = []string{"client.connected"}, c.request
+			_, _, err := newFormat(endpoint)
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+			require.Len(t, strings.Split(err.Error(), "\n"), len(c.want))
+			var inKey *config.KeyError
+			require.ErrorAs(t, err, &inKey)
+		})
+	}
+}
+
+func TestTargetIsBounded(t *testing.T) {
+	endpoint := endpointAt("http://receiver.example/" + strings.Repeat("a", 3<<10))
+	endpoint.Events = []string{"message.retained"}
+	endpoint.Request.Query = map[string]string{"a": "{{.data.topic}}", "b": "{{.data.topic}}"}
+	for topic, want := range map[string]string{
+		strings.Repeat("t", 2<<10): "",
+		strings.Repeat("t", 3<<10): "request: path and query have more than 8192 bytes",
+		strings.Repeat("t", 9<<10): "request.query.a renders to more than 8192 bytes",
+	} {
+		_, err := contentOf(t, endpoint, admitted(t, &messages.MessageRetained{Topic: topic}))
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.EqualError(t, err, want)
+		}
+	}
+}
+
+// TestSafeMethodIsSentOnceToo: with a GET net/http would send again by itself.
+func TestSafeMethodIsSentOnceToo(t *testing.T) {
+	var requests atomic.Int32
+	url := listen(t, func(conn net.Conn) {
+		reader := bufio.NewReader(conn)
+		for readRequest(reader) {
+			if requests.Add(1) > 1 {
+				return
+			}
+			_, _ = conn.Write([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+		}
+	})
+	endpoint := endpointAt(url)
+	endpoint.Request.Method = http.MethodGet
+	client := newClient(t, endpoint)
+	require.Equal(t, Delivered, client.sendEvent(t.Context(), newEvent(t, 10)).Kind)
+
+	outcome := client.sendEvent(t.Context(), newEvent(t, 10))
+
+	require.Equal(t, Failed, outcome.Kind)
+	require.EqualValues(t, 2, requests.Load())
+}
