@@ -49,6 +49,9 @@ func measure(duration time.Duration, rounds int) error {
 	if err != nil {
 		return err
 	}
+	if err := measureBatches(receiver, duration, rounds); err != nil {
+		return err
+	}
 	if err := measureLatency(receiver, withFive, duration, rounds); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func receive(stdin io.Reader, stdout io.Writer) error {
 	return nil
 }
 
-// meter counts events and how long they were on their way.
+// meter counts events, also those of a batch, and how long they were on their way: of a batch the first.
 type meter struct {
 	mu      sync.Mutex
 	count   int
@@ -134,7 +134,7 @@ func (m *meter) add(body []byte, arrived time.Time) {
 	sent, err := strconv.ParseInt(string(digits), 10, 64)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.count++
+	m.count += bytes.Count(body, sentAtKey)
 	if err == nil && sent > 0 {
 		m.latency = append(m.latency, time.Duration(arrived.UnixNano()-sent))
 	}

@@ -94,8 +94,13 @@ func sendWithRouter(ctx context.Context, url string, connections int) error {
 		return err
 	}
 	defer abandon(handle)
+	return supply(ctx, handle, 2000)
+}
+
+// supply keeps so many events on their way until ctx ends.
+func supply(ctx context.Context, handle *router.Handle, enough int) error {
 	for ctx.Err() == nil {
-		if err := topUp(handle); err != nil {
+		if err := topUp(handle, enough); err != nil {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -104,8 +109,7 @@ func sendWithRouter(ctx context.Context, url string, connections int) error {
 }
 
 // topUp keeps the endpoint supplied without filling memory.
-func topUp(handle *router.Handle) error {
-	const enough = 2000
+func topUp(handle *router.Handle, enough int) error {
 	stats := handle.Stats()
 	for range enough - stats.Endpoints[0].Held() - stats.Mailbox.Held() {
 		if err := handle.Notify(context.Background(), newPublished("bench/topic")); err != nil {
