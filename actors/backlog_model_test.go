@@ -168,7 +168,7 @@ func (g *backlogGame) replay() {
 // endReplays notes what whoever replayed these events has to hear.
 func (g *backlogGame) endReplays(fate Fate, events ...*messages.Envelope) {
 	for _, event := range events {
-		if _, replayed := g.expected[event]; replayed && fate.Kind() != KindDeadLettered {
+		if _, replayed := g.expected[event]; replayed {
 			g.expected[event] = fate
 		}
 	}

@@ -51,9 +51,9 @@ func (b *Backlog) end(arrivals []arrival, fate Fate) {
 	b.ledger.fates[fate] += uint64(len(arrivals))
 	if fate.Kind() == KindDeadLettered {
 		b.leaving += len(arrivals)
-		return
+	} else {
+		b.unpin(sizeOf(arrivals))
 	}
-	b.unpin(sizeOf(arrivals))
 	for _, a := range arrivals {
 		a.end(fate)
 	}

@@ -1,19 +1,17 @@
 package actors
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/scheduler"
+	"github.com/google/uuid"
 
+	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -23,55 +21,53 @@ const (
 	MaxDeadLettersBytes = 16 << 20
 )
 
-// DeadLettersFile is the file in dead_letters.dir: a JSON line for each dead letter, the latest last.
-const DeadLettersFile = "dead-letters.jsonl"
-
-// DeadLetters keeps the events that were given up: the latest in memory and, with a directory, every one in a file.
+// DeadLetters keeps the events that were given up: the latest in memory and, with a directory, every one in files. They
+// are listed, shown and replayed from the files, or without a directory from memory.
 type DeadLetters struct {
-	log *slog.Logger
-	pid *actor.PID
+	log    *slog.Logger
+	system *actor.ActorSystem
+	pid    *actor.PID
 
-	mu       sync.Mutex
-	latest   fifo[*messages.DeadLetter]
-	bytes    int
-	file     *os.File // nil: memory only
-	torn     bool     // the file's last line has no end
-	complain time.Time
+	closed context.Context // ends with Close, and ends whoever reads
+	close  context.CancelFunc
+	reads  chan struct{} // holds a token for each that is under way
+	replay chan struct{}
+
+	mu        sync.Mutex
+	latest    fifo[*messages.DeadLetter]
+	bytes     int
+	marked    map[uuid.UUID]messages.Replayed // of latest, without a file
+	file      *letterFile                     // nil: memory only
+	complain  time.Time
+	cancelDue scheduler.CancelFunc // of the latest tendFile
+
+	replays replays
 }
 
-// OpenDeadLetters opens the file in dir, which is made where it is missing; with "" nothing but memory keeps the letters.
-func OpenDeadLetters(dir string, log *slog.Logger) (*DeadLetters, error) {
-	letters := &DeadLetters{log: log}
-	if dir == "" {
+// OpenDeadLetters opens the files in cfg.Dir, which is made where it is missing, and deletes those that are too old or too
+// many; with "" nothing but memory keeps the letters. It fails when the folder can't be used.
+func OpenDeadLetters(cfg config.DeadLetters, log *slog.Logger) (*DeadLetters, error) {
+	letters := &DeadLetters{
+		log:    log,
+		reads:  make(chan struct{}, maxReads),
+		replay: make(chan struct{}, 1),
+		marked: map[uuid.UUID]messages.Replayed{},
+
+		cancelDue: func() {},
+	}
+	letters.closed, letters.close = context.WithCancel(context.Background())
+	letters.replays.init()
+	if cfg.Dir == "" {
 		return letters, nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder for dead letters: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(dir, DeadLettersFile), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the file for dead letters: %w", err)
-	}
-	letters.file = file
-	if letters.torn, err = endsTorn(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("read the file for dead letters: %w", err), file.Close())
-	}
-	return letters, nil
-}
-
-// endsTorn tells whether a crash or a full disk cut the last line off.
-func endsTorn(file *os.File) (bool, error) {
-	end, err := file.Seek(0, io.SeekEnd)
-	if err != nil || end == 0 {
-		return false, err
-	}
-	last := make([]byte, 1)
-	_, err = file.ReadAt(last, end-1)
-	return last[0] != '\n', err
+	var err error
+	letters.file, err = openLetterFile(cfg, time.Now(), log)
+	return letters, err
 }
 
 // Spawn starts the dead-letter actor as a child of the one whose context it is.
-func (l *DeadLetters) Spawn(ctx actor.SpawnerContext) {
+func (l *DeadLetters) Spawn(ctx actor.Context) {
+	l.system = ctx.ActorSystem()
 	l.pid = ctx.Spawn(actor.PropsFromFunc(l.receive))
 }
 
@@ -85,19 +81,19 @@ func (l *DeadLetters) Latest() []*messages.DeadLetter {
 	return l.latest.items()
 }
 
-// Close writes the file to the disk and closes it. What is kept afterwards is kept in memory only.
+// Close writes the file to the disk and closes it, and ends whoever reads. What is kept afterwards is kept in memory
+// only.
 func (l *DeadLetters) Close() error {
+	l.close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.mark()
 	if l.file == nil {
 		return nil
 	}
-	err := errors.Join(l.file.Sync(), l.file.Close())
+	err := l.file.close()
 	l.file = nil
-	if err != nil {
-		return fmt.Errorf("close the file for dead letters: %w", err)
-	}
-	return nil
+	return err
 }
 
 // bury asks the dead-letter actor to keep a letter. It answers with buried.
@@ -113,10 +109,45 @@ type buried struct {
 	lost bool
 }
 
+// tendFile is the delayed message that the dead-letter actor sends itself: files get too old while nothing is written.
+type tendFile struct{}
+
+const tendInterval = time.Hour
+
 func (l *DeadLetters) receive(ctx actor.Context) {
-	if message, ok := ctx.Message().(*bury); ok {
+	switch message := ctx.Message().(type) {
+	case *actor.Started:
+		l.replays.listen(func() { l.system.Root.Send(l.pid, &replayEnded{}) })
+		l.tendLater(ctx)
+	case *bury:
 		ctx.Respond(&buried{bury: message, lost: !l.keep(message)})
+	case *replayEnded:
+		l.markEnded()
+	case *tendFile:
+		l.tend()
+		l.tendLater(ctx)
+	case *actor.Stopping:
+		l.replays.listen(func() {}) // Close marks what ends from now on
+		l.cancelDue()
 	}
+}
+
+func (l *DeadLetters) tendLater(ctx actor.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancelDue()
+	if l.file != nil && l.file.maxAge > 0 {
+		l.cancelDue = scheduler.NewTimerScheduler(l.system.Root).SendOnce(tendInterval, ctx.Self(), &tendFile{})
+	}
+}
+
+func (l *DeadLetters) tend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		l.file.tend(time.Now())
+	}
+	l.mark()
 }
 
 // keep tells whether the letter is kept where it is safe. It is stored once: a stopped endpoint asks again for those of
@@ -126,6 +157,8 @@ func (l *DeadLetters) keep(b *bury) bool {
 	defer l.mu.Unlock()
 	if !b.tried {
 		b.tried, b.kept = true, l.store(b.letter, b.stopping)
+		l.replays.buried(b.letter.Event, b.kept)
+		l.mark()
 	}
 	return b.kept
 }
@@ -133,11 +166,12 @@ func (l *DeadLetters) keep(b *bury) bool {
 // store puts the letter into memory and into the file; it is safe in the file, or without one in memory unless the
 // program ends.
 func (l *DeadLetters) store(letter *messages.DeadLetter, stopping bool) bool {
+	letter.ID = uuid.New()
 	l.remember(letter)
 	if l.file == nil {
 		return !stopping
 	}
-	if err := l.write(letter); err != nil {
+	if err := l.file.write(letter); err != nil {
 		l.complainOf(err)
 		return false
 	}
@@ -150,26 +184,8 @@ func (l *DeadLetters) remember(letter *messages.DeadLetter) {
 	for l.latest.length > MaxDeadLetters || l.bytes > MaxDeadLettersBytes {
 		forgotten, _ := l.latest.pop()
 		l.bytes -= forgotten.Event.Size()
+		delete(l.marked, forgotten.ID)
 	}
-}
-
-func (l *DeadLetters) write(letter *messages.DeadLetter) error {
-	var line bytes.Buffer
-	if l.torn {
-		line.WriteByte('\n')
-	}
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(letter); err != nil {
-		return fmt.Errorf("encode a dead letter: %w", err)
-	}
-	written, err := l.file.Write(line.Bytes())
-	if err != nil {
-		l.torn = l.torn || written > 0
-		return fmt.Errorf("write a dead letter: %w", err)
-	}
-	l.torn = false
-	return nil
 }
 
 func (l *DeadLetters) complainOf(err error) {
@@ -177,4 +193,25 @@ func (l *DeadLetters) complainOf(err error) {
 		l.complain = now
 		l.log.Error("a dead letter is not kept", "error", err)
 	}
+}
+
+// begin waits for a place among those who read, and returns a context that ends with Close too. Its errors are ctx's and
+// messages.ErrClosed.
+func (l *DeadLetters) begin(ctx context.Context, places chan struct{}) (_ context.Context, end func(), err error) {
+	select {
+	case places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, errors.Join(messages.ErrDeadLettersBusy, ctx.Err())
+	case <-l.closed.Done():
+	}
+	if l.closed.Err() != nil {
+		return nil, nil, messages.ErrClosed // for good: nobody needs the place
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.closed, func() { cancel(messages.ErrClosed) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		<-places
+	}, nil
 }

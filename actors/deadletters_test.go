@@ -14,12 +14,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
 )
 
 func openLetters(t *testing.T, dir string) *DeadLetters {
 	t.Helper()
-	letters, err := OpenDeadLetters(dir, slog.New(slog.DiscardHandler))
+	return openLettersOf(t, config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30})
+}
+
+func openLettersOf(t *testing.T, cfg config.DeadLetters) *DeadLetters {
+	t.Helper()
+	letters, err := OpenDeadLetters(cfg, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = letters.Close() })
 	return letters
@@ -95,8 +101,9 @@ func TestFileHoldsALineForEachLetter(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "when", "missing")
 	event := messages.NewEnvelope(&messages.AuthSuccess{ClientID: "<c&>"})
 	require.NoError(t, event.Admit(messages.Admission{}, time.Unix(0, 0)))
+	var letters *DeadLetters
 	for range 2 { // the file grows from run to run
-		letters := openLetters(t, dir)
+		letters = openLetters(t, dir)
 		letter := letterOf(event)
 		letter.stopping = true
 		require.True(t, letters.keep(letter))
@@ -106,7 +113,8 @@ func TestFileHoldsALineForEachLetter(t *testing.T) {
 	require.Len(t, written, 3)
 	require.Empty(t, written[2])
 	body := event.Body()
-	require.Equal(t, `{"endpoint":"a","event":`+string(body)+`,"attempts":3,"last_status":500,`+
+	id := letters.Latest()[0].ID.String()
+	require.Equal(t, `{"id":"`+id+`","endpoint":"a","event":`+string(body)+`,"attempts":3,"last_status":500,`+
 		`"last_error":"status 500 <busy>","reason":"max_attempts","time":"1970-01-01T00:00:00.000000000Z"}`, written[1])
 
 	info, err := os.Stat(filepath.Join(dir, DeadLettersFile))
@@ -147,7 +155,7 @@ func TestLetterThatCanNotBeWrittenIsLostAndToldOnceInAWhile(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, os.Symlink(full, filepath.Join(dir, DeadLettersFile)))
 		var log bytes.Buffer
-		letters, err := OpenDeadLetters(dir, slog.New(slog.NewTextHandler(&log, nil)))
+		letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30}, slog.New(slog.NewTextHandler(&log, nil)))
 		require.NoError(t, err)
 		keepMany := func() {
 			for range 10 {
@@ -163,7 +171,7 @@ func TestLetterThatCanNotBeWrittenIsLostAndToldOnceInAWhile(t *testing.T) {
 		keepMany()
 		require.Equal(t, 2, strings.Count(log.String(), "a dead letter is not kept"))
 		require.Len(t, letters.Latest(), 30, "memory has them")
-		require.False(t, letters.torn, "not a byte of them was written")
+		require.False(t, letters.file.torn, "not a byte of them was written")
 		_ = letters.Close() // the device can't be synced
 	})
 }
@@ -185,10 +193,10 @@ func TestLetterAfterCloseIsKeptInMemoryOnly(t *testing.T) {
 func TestFolderThatIsAFileIsAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err := OpenDeadLetters(file, slog.New(slog.DiscardHandler))
+	_, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(file), MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "make the folder for dead letters")
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, DeadLettersFile), 0o700))
-	_, err = OpenDeadLetters(dir, slog.New(slog.DiscardHandler))
+	_, err = OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "open the file for dead letters")
 }

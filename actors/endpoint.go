@@ -43,8 +43,8 @@ type Endpoint struct {
 	core    *core
 
 	deadLetters *DeadLetters
-	burying     map[*bury]burial // not yet answered with buried
-	requests    context.Context  // of all attempts; cancelled at the drain's cutoff
+	burying     map[*bury]struct{} // not yet answered with buried
+	requests    context.Context    // of all attempts; cancelled at the drain's cutoff
 	cancel      context.CancelFunc
 	attempts    sync.WaitGroup
 	timer       wakeTimer
@@ -66,7 +66,7 @@ func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint
 		backlog:  backlog,
 		mailbox:  NewMailbox(backlog, admitEnvelope),
 		core:     newCore(cfg, backlog, rand.Float64, newBatchID),
-		burying:  map[*bury]burial{},
+		burying:  map[*bury]struct{}{},
 		requests: requests,
 		cancel:   cancel,
 	}
@@ -91,9 +91,8 @@ func admitEnvelope(message any) (*messages.Envelope, bool, error) {
 func (e *Endpoint) Name() string { return e.name }
 
 // Replay hands over an event that was dead-lettered before. It makes nothing else give way. Its errors are
-// messages.ErrQueueFull, ErrClosed and ErrTooLarge; where it fails nothing is accounted. ended hears, once, what became of
-// the event: a dropped one is kept nowhere, a dead-lettered one is kept as a new dead letter. It may be called in any
-// goroutine, and has to return at once.
+// messages.ErrQueueFull, ErrClosed and ErrTooLarge; where it fails nothing is accounted. ended hears of the event's fate,
+// once, in any goroutine, and has to return at once.
 func (e *Endpoint) Replay(event *messages.Envelope, ended func(Fate)) error {
 	signals, err := e.backlog.OfferReplay(time.Now(), event, ended)
 	e.mailbox.signal(signals)

@@ -8,12 +8,6 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// burial is the end of a dead-lettered event's way, which comes when the dead-letter actor has answered.
-type burial struct {
-	arrival
-	fate Fate
-}
-
 // buryIfDead gives the events that an attempt was about to the dead-letter actor, if that is their fate.
 func (a *endpointActor) buryIfDead(ctx actor.Context, d *Delivery, v verdict) {
 	if v.next == done && v.fate.Kind() == KindDeadLettered {
@@ -30,25 +24,14 @@ func (a *endpointActor) buryAll(ctx actor.Context, d *Delivery, fate Fate) {
 func (a *endpointActor) buryPart(ctx actor.Context, d *Delivery, p part, fate Fate) {
 	for _, arrival := range p.arrivals {
 		b := &bury{letter: a.letter(d, arrival, p.attempts, fate), stopping: a.core.draining}
-		a.burying[b] = burial{arrival, fate}
+		a.burying[b] = struct{}{}
 		ctx.Request(a.deadLetters.pid, b)
 	}
 }
 
 func (a *endpointActor) leave(message *buried) {
-	buried := a.burying[message.bury]
 	delete(a.burying, message.bury)
-	a.depart(buried, message.lost)
-}
-
-// depart frees the room of a dead-lettered event. A replayed one that nothing keeps counts as dropped for whoever replayed
-// it: the dead letter that it comes from has to stay.
-func (a *endpointActor) depart(buried burial, lost bool) {
-	a.backlog.Leave(buried.event, lost)
-	if lost {
-		buried.fate = DroppedRefused
-	}
-	buried.end(buried.fate)
+	a.backlog.Leave(message.bury.letter.Event, message.lost)
 }
 
 func (a *endpointActor) letter(d *Delivery, of arrival, attempts int, fate Fate) *messages.DeadLetter {
@@ -70,8 +53,8 @@ func (a *endpointActor) halt() {
 	a.cancel()
 	a.attempts.Wait()
 	a.backlog.Seal()
-	for b, buried := range a.burying {
-		a.depart(buried, !a.deadLetters.keep(b))
+	for b := range a.burying {
+		a.keep(b)
 	}
 	for d := range a.core.inFlight {
 		a.backlog.Settle(d, DeadUnknownOutcome)
@@ -87,8 +70,11 @@ func (a *endpointActor) halt() {
 func (a *endpointActor) buryAtOnce(d *Delivery, fate Fate) {
 	for _, part := range d.parts() {
 		for _, arrival := range part.arrivals {
-			b := &bury{letter: a.letter(d, arrival, part.attempts, fate), stopping: true}
-			a.depart(burial{arrival, fate}, !a.deadLetters.keep(b))
+			a.keep(&bury{letter: a.letter(d, arrival, part.attempts, fate), stopping: true})
 		}
 	}
+}
+
+func (a *endpointActor) keep(b *bury) {
+	a.backlog.Leave(b.letter.Event, !a.deadLetters.keep(b))
 }

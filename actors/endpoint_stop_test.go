@@ -28,7 +28,7 @@ func (rejecting) Send(context.Context, string, []*messages.Envelope) httpclient.
 func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 	const events = 20
 	dir := t.TempDir()
-	letters, err := OpenDeadLetters(dir, slog.New(slog.DiscardHandler))
+	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	webhook := config.Default().Webhook
 	webhook.Endpoints = []config.Endpoint{{Name: "a"}}

@@ -32,8 +32,6 @@ func newRetries() retries {
 	}
 }
 
-func (r *retries) len() int { return len(r.byDue.items) }
-
 func (r *retries) add(d *Delivery) {
 	heap.Push(&r.byDue, d)
 	heap.Push(&r.byOrder, d)

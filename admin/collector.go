@@ -20,7 +20,8 @@ func (routerCollector) Describe(chan<- *prometheus.Desc) {}
 func (c routerCollector) Collect(metrics chan<- prometheus.Metric) {
 	stats, to := c.handle.Stats(), sink(metrics)
 	to.mailbox(stats.Mailbox)
-	for _, endpoint := range stats.Endpoints {
+	for i, endpoint := range stats.Endpoints {
+		to.counter(endpointFilterErrors, stats.FilterErrors[i], endpoint.Name)
 		to.queue(endpoint.Name, endpoint.Ledger)
 		to.requests(endpoint)
 		to.breaker(endpoint.Name, endpoint.Breaker)
@@ -41,9 +42,11 @@ var (
 	mailboxQueuedBytes = prometheus.NewDesc("webhookd_mailbox_queued_bytes",
 		"Bytes of the events not yet routed.", nil, nil)
 
+	endpointFilterErrors = prometheus.NewDesc("webhookd_endpoint_filter_errors_total",
+		"Events that the endpoint did not get because its filter could not be evaluated.", []string{"endpoint"}, nil)
 	endpointAccepted = prometheus.NewDesc("webhookd_endpoint_accepted_events_total",
-		"Events forwarded to the endpoint's queue: all that were delivered, dropped or dead-lettered, and those still held.",
-		[]string{"endpoint"}, nil)
+		"Events that came to the endpoint's queue, by where from: all that were delivered, dropped or dead-lettered, and those still held.",
+		[]string{"endpoint", "origin"}, nil)
 	endpointDelivered = prometheus.NewDesc("webhookd_endpoint_delivered_events_total",
 		"Events that the endpoint took (2xx).", []string{"endpoint"}, nil)
 	endpointDropped = prometheus.NewDesc("webhookd_endpoint_dropped_events_total",
@@ -77,7 +80,8 @@ func (s sink) mailbox(ledger actors.Ledger) {
 }
 
 func (s sink) queue(endpoint string, ledger actors.Ledger) {
-	s.counter(endpointAccepted, ledger.Accepted, endpoint)
+	s.counter(endpointAccepted, ledger.Accepted-ledger.AcceptedReplay, endpoint, "router")
+	s.counter(endpointAccepted, ledger.AcceptedReplay, endpoint, "replay")
 	s.counter(endpointDelivered, ledger.Of(actors.Delivered), endpoint)
 	s.reasons(endpointDropped, ledger, actors.KindDropped, endpoint)
 	s.reasons(endpointDeadLettered, ledger, actors.KindDeadLettered, endpoint)

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	patience = 10 * time.Second
 	version  = "1.2.3"
+	token    = "s3cr3t-t0ken"
 )
 
 // rig is a router and its admin side, both of which run until the test ends, and a client.
@@ -64,7 +65,7 @@ func newRig(t *testing.T, endpoints ...config.Endpoint) rig {
 
 func newServer(t *testing.T, handle *router.Handle) *Server {
 	t.Helper()
-	server, err := New(config.Admin{Listen: "127.0.0.1:0"}, handle, version, discardLog)
+	server, err := New(config.Admin{Listen: "127.0.0.1:0", Token: token}, handle, version, discardLog)
 	require.NoError(t, err)
 	require.Nil(t, server.Addr())
 	return server

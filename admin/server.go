@@ -1,5 +1,17 @@
-// Package admin is the operator's side over HTTP: GET /healthz, GET /readyz and GET /metrics. They are open to whoever
-// reaches the address, and show no event.
+// Package admin is the operator's side over HTTP.
+//
+// GET /healthz, GET /readyz and GET /metrics are open to whoever reaches the address, and show no event. All else needs
+// the header "Authorization: Bearer TOKEN" with admin.token, and is refused with 403 where none is configured:
+//
+//   - GET /v1/dead-letters lists dead letters without their events, the oldest first. Its parameters are endpoint, type
+//     (an event type), since and until (RFC 3339), error (a part of the last error or the reason), replayed (false, which is
+//     the default, true or all), limit (1 to 1000, 100 by default) and after (the "next" of an earlier answer).
+//   - GET /v1/dead-letters/{id} shows one, with its event.
+//   - POST /v1/dead-letters/replay replays the open ones that a JSON object chooses: with ids (up to 1000), endpoint, type,
+//     since, until and error, of which each that is there has to match; {} replays all.
+//
+// What is not done is answered with {"error": {"field": …, "problem": …}}. A look through the dead letters may take two
+// minutes, and ends with 503 after that; a replay then says in "result" what it did.
 package admin
 
 import (
@@ -15,7 +27,7 @@ import (
 )
 
 const (
-	readTimeout    = 10 * time.Second // no request needs a body
+	readTimeout    = 10 * time.Second // no request has a large body
 	writeTimeout   = 30 * time.Second
 	idleTimeout    = 2 * time.Minute // so that a scrape a minute needs no new connection
 	maxConnections = 256
@@ -38,6 +50,10 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 	doors := http.NewServeMux()
 	doors.HandleFunc("GET /healthz", s.answerHealth)
 	doors.HandleFunc("GET /readyz", s.answerReadiness)
+	letters, guard := deadLetters{handle, log}, newGuard(cfg.Token)
+	doors.HandleFunc("GET /v1/dead-letters", guard.protect(letters.list))
+	doors.HandleFunc("GET /v1/dead-letters/{id}", guard.protect(letters.show))
+	doors.HandleFunc("POST /v1/dead-letters/replay", guard.protect(letters.replay))
 	doors.Handle("GET /metrics", newMetricsHandler(registry, slog.NewLogLogger(log.Handler(), slog.LevelWarn)))
 	s.Server, err = httpserver.New(httpserver.Settings{
 		Name:           "admin side",

@@ -244,10 +244,10 @@ type Ingest struct {
 	MaxBodyBytes ByteSize `yaml:"max_body_bytes"`
 }
 
-// Admin is the operator's side: health and metrics.
+// Admin is the operator's side: health, metrics and dead letters.
 type Admin struct {
 	Listen string `yaml:"listen"`
-	Token  Secret `yaml:"token,omitempty"` // for what shows events or changes anything; nothing does yet
+	Token  Secret `yaml:"token,omitempty"` // for what shows events or changes anything: dead letters
 }
 
 // DeadLetters says where events are kept that were given up.

@@ -103,7 +103,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	if err != nil {
 		return nil, err
 	}
-	if router.deadLetters, err = actors.OpenDeadLetters(string(cfg.DeadLetters.Dir), o.log); err != nil {
+	if router.deadLetters, err = actors.OpenDeadLetters(cfg.DeadLetters, o.log); err != nil {
 		router.discard()
 		return nil, err
 	}
@@ -155,9 +155,4 @@ func (h *Handle) NotifyAll(ctx context.Context, envelopes ...*messages.Envelope)
 // Wants does not know: client_ids and when may leave out what it says is wanted.
 func (h *Handle) Wants(eventType messages.Type, topic string) bool {
 	return h.router.table.wants(eventType, topic)
-}
-
-// DeadLetters lists the latest dead letters, the oldest first: up to 1,000, or 16 MiB.
-func (h *Handle) DeadLetters() []*messages.DeadLetter {
-	return h.router.deadLetters.Latest()
 }

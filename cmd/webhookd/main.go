@@ -23,11 +23,12 @@ const (
 )
 
 type commandLine struct {
-	Run     runCommand     `cmd:"" help:"Deliver the events of the configured sources until SIGINT or SIGTERM."`
-	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration, or print the effective one."`
-	Demo    demoCommand    `cmd:"" help:"Show it all on this machine: a broker, a client, a receiver that fails now and then."`
-	Listen  listenCommand  `cmd:"" help:"Receive webhooks and print them; fail, delay or hang on demand."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Run         runCommand         `cmd:"" help:"Deliver the events of the configured sources until SIGINT or SIGTERM."`
+	Check       checkCommand       `cmd:"" help:"Say what is wrong with a configuration, or print the effective one."`
+	Demo        demoCommand        `cmd:"" help:"Show it all on this machine: a broker, a client, a receiver that fails now and then."`
+	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them; fail, delay or hang on demand."`
+	DeadLetters deadLettersCommand `cmd:"" help:"List, show and replay the events that a running webhookd gave up."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // console is where a command writes, and how it hears that it has to stop.

@@ -2,14 +2,16 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/router"
 )
 
 // summarize logs what became of every event, for the mailbox and each endpoint; nothing where none came.
 func (s *service) summarize() {
 	stats := s.router.Stats()
-	if stats.Mailbox.Accepted == 0 {
+	if !acceptedAny(stats) {
 		return
 	}
 	s.log.Info("summary of the mailbox",
@@ -32,6 +34,12 @@ func (s *service) summarize() {
 		s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
 			"advice", "set dead_letters.dir, or give shutdown_timeout more time")
 	}
+}
+
+// acceptedAny tells whether there is an event to tell of: one that came, or a dead letter that was replayed.
+func acceptedAny(stats router.Stats) bool {
+	return stats.Mailbox.Accepted > 0 ||
+		slices.ContainsFunc(stats.Endpoints, func(e actors.EndpointStats) bool { return e.Accepted > 0 })
 }
 
 // fates is how many events had a fate of this kind, and how many for each reason.

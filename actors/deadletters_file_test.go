@@ -1,0 +1,293 @@
+package actors
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// smallBytes has room for some two hundred letters.
+const smallBytes = 64 << 10
+
+func listAll(t *testing.T, letters *DeadLetters) messages.DeadLetterPage {
+	t.Helper()
+	page, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1 << 20, Replayed: messages.OpenAndReplayed})
+	require.NoError(t, err)
+	return page
+}
+
+func eventIDsOf(page messages.DeadLetterPage) []string {
+	var ids []string
+	for _, letter := range page.Letters {
+		ids = append(ids, letter.EventID)
+	}
+	return ids
+}
+
+func keepMany(t *testing.T, letters *DeadLetters, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		b := letterOf(newEvent(t, fmt.Sprint(i)))
+		b.letter.Time = time.Now()
+		require.True(t, letters.keep(b), i)
+	}
+}
+
+// spawnLetters starts the dead-letter actor; it ends with the actor whose PID this is.
+func spawnLetters(system *actor.ActorSystem, letters *DeadLetters) (parent *actor.PID) {
+	spawned := make(chan struct{})
+	parent = system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if _, started := ctx.Message().(*actor.Started); started {
+			letters.Spawn(ctx)
+			close(spawned)
+		}
+	}))
+	<-spawned
+	return parent
+}
+
+// bytesIn is the size of all files, and their number.
+func bytesIn(t *testing.T, dir string) (total int64, files int) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		info, err := entry.Info()
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), entry.Name())
+		total += info.Size()
+	}
+	return total, len(entries)
+}
+
+func TestOldestFileGivesWayAndTheRestIsReadInOrder(t *testing.T) {
+	dir := t.TempDir()
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes})
+	for i := range 1000 {
+		keepMany(t, letters, i, i+1)
+		total, _ := bytesIn(t, dir)
+		require.LessOrEqual(t, total, int64(smallBytes))
+	}
+	total, files := bytesIn(t, dir)
+	require.Greater(t, total, int64(smallBytes)*3/4, "little goes at once")
+	require.Greater(t, files, 6)
+
+	page := listAll(t, letters)
+	require.Zero(t, page.Skipped, "no line is divided between two files")
+	ids := eventIDsOf(page)
+	require.Equal(t, "999", ids[len(ids)-1])
+	for i, id := range ids {
+		require.Equal(t, fmt.Sprint(1000-len(ids)+i), id)
+	}
+	require.NoError(t, letters.Close())
+	require.Equal(t, ids, eventIDsOf(listAll(t, openLettersOf(t, config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}))), "after a restart")
+}
+
+func TestLowerMaxBytesHoldsFromTheStart(t *testing.T) {
+	dir := t.TempDir()
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes})
+	keepMany(t, letters, 0, 500)
+	require.NoError(t, letters.Close())
+	letters = openLettersOf(t, config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes / 2})
+	total, _ := bytesIn(t, dir)
+	require.LessOrEqual(t, total, int64(smallBytes/2))
+	ids := eventIDsOf(listAll(t, letters))
+	require.Equal(t, "499", ids[len(ids)-1])
+}
+
+func TestFilesThatGrewInTheSameMomentKeepTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where time stands still
+		letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: 8 << 10})
+		keepMany(t, letters, 0, 20)
+		require.Greater(t, len(letters.file.older), 4)
+		ids := eventIDsOf(listAll(t, letters))
+		require.True(t, slices.IsSortedFunc(ids, func(a, b string) int { return len(a)*100 + strings.Compare(a, b) - len(b)*100 }), ids)
+		require.NoError(t, letters.Close())
+	})
+}
+
+func TestFilesOlderThanMaxAgeAreDeletedThoughNothingIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const day = 24 * time.Hour
+		dir := t.TempDir()
+		cfg := config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30, MaxAge: 2 * day}
+		letters := openLettersOf(t, cfg)
+		system := quietSystem()
+		parent := spawnLetters(system, letters)
+		synctest.Wait()
+		keepMany(t, letters, 0, 1)
+		time.Sleep(12 * time.Hour)
+		keepMany(t, letters, 1, 2)
+		time.Sleep(2 * day)
+		synctest.Wait()
+		require.Equal(t, []string{"0", "1"}, eventIDsOf(listAll(t, letters)), "its file grew for a day")
+		time.Sleep(12*time.Hour + tendInterval)
+		synctest.Wait()
+		require.Empty(t, listAll(t, letters).Letters)
+		_, files := bytesIn(t, dir)
+		require.Equal(t, 1, files)
+
+		keepMany(t, letters, 2, 3)
+		require.NoError(t, system.Root.StopFuture(parent).Wait())
+		require.NoError(t, letters.Close())
+		time.Sleep(day)
+		again := openLettersOf(t, cfg)
+		require.Equal(t, []string{"2"}, eventIDsOf(listAll(t, again)))
+		require.Len(t, again.file.older, 1, "a restart makes no file younger")
+		require.NoError(t, again.Close())
+		time.Sleep(2 * day)
+		again = openLettersOf(t, cfg)
+		require.Empty(t, listAll(t, again).Letters)
+		require.NoError(t, again.Close())
+		time.Sleep(5 * time.Second) // lets the actor system's own timers end
+	})
+}
+
+func TestLetterLargerThanAllFilesIsLost(t *testing.T) {
+	var log bytes.Buffer
+	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	defer letters.Close()
+	keepMany(t, letters, 0, 1)
+	require.False(t, letters.keep(letterOf(newEventOf(t, "large", smallBytes))))
+	require.Contains(t, log.String(), "dead_letters.max_bytes")
+	require.True(t, letters.keep(letterOf(newEventOf(t, "half", smallBytes/2))))
+	require.True(t, letters.keep(letterOf(newEventOf(t, "another half", smallBytes/2))))
+	require.Equal(t, []string{"another half"}, eventIDsOf(listAll(t, letters)))
+}
+
+func TestFileThatCanNotBeRotatedGrowsOnUntilMaxBytes(t *testing.T) {
+	var log bytes.Buffer
+	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	defer letters.Close()
+	keepMany(t, letters, 0, 1)
+	blockRotation(t, letters)
+	kept := 1
+	for letters.keep(letterOf(newEvent(t, fmt.Sprint(kept)))) {
+		kept++
+	}
+	require.Greater(t, letters.file.size, int64(smallBytes)*7/8)
+	require.LessOrEqual(t, letters.file.size, int64(smallBytes))
+	require.Len(t, listAll(t, letters).Letters, kept)
+	require.Equal(t, 1, strings.Count(log.String(), "the file of dead letters can't be rotated, and grows on"))
+	require.Contains(t, log.String(), "dead_letters.max_bytes is reached")
+}
+
+// blockRotation makes every rename fail: the name of the file becomes too long for the time that is added to it.
+func blockRotation(t *testing.T, letters *DeadLetters) {
+	t.Helper()
+	letters.mu.Lock()
+	defer letters.mu.Unlock()
+	long := strings.Repeat("x", 240) + ".jsonl"
+	require.NoError(t, os.Link(letters.file.path(), filepath.Join(letters.file.dir, long)))
+	require.NoError(t, letters.file.growing.Close())
+	letters.file.growing = newGrowingFile(filepath.Join(letters.file.dir, long))
+}
+
+func TestLettersAreReadWhileFilesRotateAndGo(t *testing.T) {
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
+	keepMany(t, letters, 0, 200)
+	var reading sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		reading.Go(func() {
+			for done := false; !done; {
+				select {
+				case <-stop:
+					done = true
+				default:
+				}
+				page := listAll(t, letters)
+				if page.Skipped > 0 || len(page.Letters) == 0 { // older ones may go meanwhile
+					t.Errorf("%d letters, %d lines skipped", len(page.Letters), page.Skipped)
+				}
+				for i := range page.Letters[1:] {
+					before, after := page.Letters[i].Time, page.Letters[i+1].Time
+					if after.Before(before) {
+						t.Errorf("%s after %s", page.Letters[i+1].EventID, page.Letters[i].EventID)
+					}
+				}
+			}
+		})
+	}
+	keepMany(t, letters, 200, 3000)
+	close(stop)
+	reading.Wait()
+}
+
+func TestBrokenLinesAreSkippedAndCounted(t *testing.T) {
+	dir := t.TempDir()
+	event := newEvent(t, "e").Body()
+	legacy := `{"endpoint":"a","event":` + string(event) + `,"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00.000000000Z"}`
+	rest := `","endpoint":"a","event":{},"reason":"rejected","time":"2026-02-05T12:00:00Z"}`
+	text := strings.Join([]string{
+		legacy,
+		strings.Replace(legacy, `"attempts":1`, `"attempts":2`, 1),
+		`{"id":"4d9e2a52-6b5c-4a59-8b1f-1f6f7ba42b43` + rest,
+		`{"id":"no uuid` + rest,
+		`{"id":"4d9e`,
+		`{"endpoint":"a"}`,
+		`{"endpoint":"a","event":null,"time":"2026-02-05T12:00:00Z"}`,
+		`{"endpoint":"","event":{},"time":"2026-02-05T12:00:00Z"}`,
+		`{"endpoint":"a","event":{},"time":"yesterday"}`,
+		`{"replayed":"4d9e2a52-6b5c-4a59-8b1f-1f6f7ba42b43","time":"2026-02-05T13:00:00Z","fate":"lost"}`,
+		`{"replayed":"4d9e`,
+		``,
+		`[]`, `7`, `not JSON`, "\x00\xff",
+		`{"id":"4d9e2a52-6b5c-4a59-8b1f-1f6f7ba42b44` + rest + "\n" + `{"endpoint":"torn`,
+	}, "\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(text), 0o600))
+	letters := openLetters(t, dir)
+	page := listAll(t, letters)
+	require.Len(t, page.Letters, 4)
+	require.Equal(t, 13, page.Skipped)
+	require.NotEqual(t, page.Letters[0].ID, page.Letters[1].ID)
+	require.NotEqual(t, uuid.Nil, page.Letters[0].ID)
+	require.Equal(t, page, listAll(t, letters), "an id that was made up stays")
+	found, err := letters.Find(context.Background(), page.Letters[1].ID)
+	require.NoError(t, err)
+	require.Equal(t, 2, found.Attempts)
+	require.JSONEq(t, string(event), string(found.Event))
+}
+
+func TestReadingEndsWithItsContextAndWithClose(t *testing.T) {
+	letters := openLetters(t, t.TempDir())
+	keepMany(t, letters, 0, 10)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := letters.List(ctx, messages.DeadLetterQuery{Limit: 1})
+	require.ErrorIs(t, err, context.Canceled)
+
+	for range maxReads {
+		_, err := letters.view(context.Background(), letters.reads)
+		require.NoError(t, err)
+	}
+	waiting := make(chan error)
+	go func() {
+		_, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1})
+		waiting <- err
+	}()
+	short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	_, err = letters.List(short, messages.DeadLetterQuery{Limit: 1})
+	require.ErrorIs(t, err, messages.ErrDeadLettersBusy)
+	require.NoError(t, letters.Close())
+	require.ErrorIs(t, <-waiting, messages.ErrClosed)
+}

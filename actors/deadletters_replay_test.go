@@ -1,0 +1,234 @@
+package actors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// taker is an endpoint that takes replayed events, and gives them their fate when the test says so.
+type taker struct {
+	events []*messages.Envelope
+	ended  []func(Fate)
+}
+
+func (e *taker) offer(_ string, event *messages.Envelope, ended func(Fate)) error {
+	e.events = append(e.events, event)
+	e.ended = append(e.ended, ended)
+	return nil
+}
+
+func replayAll(t *testing.T, letters *DeadLetters, offer Offer) messages.ReplayResult {
+	t.Helper()
+	result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, offer)
+	require.NoError(t, err)
+	return result
+}
+
+func openIDs(t *testing.T, letters *DeadLetters) []string {
+	t.Helper()
+	page, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1 << 20})
+	require.NoError(t, err)
+	return eventIDsOf(page)
+}
+
+func TestCrashDuringAReplayLeavesItsLettersOpen(t *testing.T) {
+	dir := t.TempDir()
+	letters := openLetters(t, dir)
+	keepMany(t, letters, 0, 3)
+	var endpoint taker
+	require.Equal(t, 3, replayAll(t, letters, endpoint.offer).Accepted)
+	endpoint.ended[1](Delivered)
+	letters.markEnded()
+	require.Equal(t, []string{"0", "2"}, openIDs(t, openLetters(t, dir)), "what another process finds now")
+}
+
+func TestLetterIsClosedOnlyWhenAnotherKeepsItsEvent(t *testing.T) {
+	letters := openLetters(t, t.TempDir())
+	keepMany(t, letters, 0, 1)
+	var endpoint taker
+	replayAll(t, letters, endpoint.offer)
+	endpoint.ended[0](DeadRejected)
+	letters.markEnded()
+	require.Equal(t, []string{"0"}, openIDs(t, letters), "the new letter is still on its way")
+	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Replaying)
+	require.True(t, letters.keep(letterOf(endpoint.events[0])))
+	page := listAll(t, letters)
+	require.Len(t, page.Letters, 2)
+	require.Equal(t, messages.FateDeadLettered, page.Letters[0].Replayed.Fate)
+	require.Nil(t, page.Letters[1].Replayed)
+}
+
+func TestLetterStaysOpenWhenNothingKeepsItsEventAnew(t *testing.T) {
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
+	keepMany(t, letters, 0, 1)
+	var endpoint taker
+	replayAll(t, letters, endpoint.offer)
+	endpoint.ended[0](DeadRejected)
+	letters.file.maxBytes = 10 // no letter fits
+	require.False(t, letters.keep(letterOf(endpoint.events[0])))
+	require.Equal(t, []string{"0"}, openIDs(t, letters))
+	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Accepted)
+}
+
+func TestMarkThatCanNotBeWrittenIsOwed(t *testing.T) {
+	dir := t.TempDir()
+	var log bytes.Buffer
+	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	keepMany(t, letters, 0, 2)
+	var endpoint taker
+	replayAll(t, letters, endpoint.offer)
+	letters.file.maxBytes = 10 // no mark fits
+	for _, ended := range endpoint.ended {
+		ended(Delivered)
+		letters.markEnded()
+	}
+	require.Contains(t, log.String(), "mark a dead letter as replayed")
+	require.Empty(t, openIDs(t, letters), "it is not forgotten")
+	require.Zero(t, replayAll(t, letters, endpoint.offer).Accepted)
+	require.Equal(t, []string{"0", "1"}, openIDs(t, openLetters(t, dir)), "but not written")
+
+	letters.file.maxBytes = smallBytes
+	keepMany(t, letters, 2, 3)
+	require.Equal(t, []string{"2"}, openIDs(t, openLetters(t, dir)))
+	require.NoError(t, letters.Close())
+}
+
+func TestCloseWritesTheMarksThatAreOwed(t *testing.T) {
+	dir := t.TempDir()
+	letters := openLetters(t, dir)
+	keepMany(t, letters, 0, 1)
+	var endpoint taker
+	replayAll(t, letters, endpoint.offer)
+	endpoint.ended[0](Delivered) // no actor hears of it
+	require.NoError(t, letters.Close())
+	require.Empty(t, openIDs(t, openLetters(t, dir)))
+}
+
+func TestMarksOutliveTheRotationOfTheirLetters(t *testing.T) {
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
+	keepMany(t, letters, 0, 50)
+	var endpoint taker
+	require.Equal(t, 50, replayAll(t, letters, endpoint.offer).Accepted)
+	for i, ended := range endpoint.ended {
+		ended(Delivered)
+		letters.markEnded()
+		keepMany(t, letters, 50+i, 51+i)
+	}
+	require.Len(t, openIDs(t, letters), 50)
+	require.Greater(t, len(letters.file.older), 2)
+	require.Equal(t, 50, replayAll(t, letters, endpoint.offer).Accepted)
+}
+
+func TestOfferThatFailsLeavesTheLetterOpen(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		err    error
+		result messages.ReplayResult
+	}{
+		"full":      {messages.ErrQueueFull, messages.ReplayResult{Left: 3}},
+		"too large": {fmt.Errorf("take it: %w", messages.ErrTooLarge), messages.ReplayResult{TooLarge: 3}},
+		"gone":      {ErrUnknownEndpoint, messages.ReplayResult{UnknownEndpoint: 3}},
+		"closed":    {messages.ErrClosed, messages.ReplayResult{}},
+		"broken":    {broken, messages.ReplayResult{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			letters := openLetters(t, t.TempDir())
+			keepMany(t, letters, 0, 3)
+			offers := 0
+			result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, func(string, *messages.Envelope, func(Fate)) error {
+				offers++
+				return c.err
+			})
+			if c.result == (messages.ReplayResult{}) {
+				require.ErrorIs(t, err, c.err)
+				require.Equal(t, 1, offers)
+			} else {
+				require.NoError(t, err)
+				result.Until = c.result.Until
+				require.Equal(t, c.result, result)
+			}
+			if c.err == messages.ErrQueueFull {
+				require.Equal(t, 1, offers, "the rest would not fit either")
+			}
+			var endpoint taker
+			require.Equal(t, 3, replayAll(t, letters, endpoint.offer).Accepted)
+		})
+	}
+}
+
+func TestEventThatCanNotBeReadIsNotReplayed(t *testing.T) {
+	dir := t.TempDir()
+	line := fmt.Sprintf(`{"id":%q,"endpoint":"a","event":{"event_type":"no.such"},"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00Z"}`+"\n", uuid.New())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(strings.Repeat("broken\n", 2)+line), 0o600))
+	result := replayAll(t, openLetters(t, dir), (&taker{}).offer)
+	require.Equal(t, 1, result.Unreadable)
+	require.Equal(t, 2, result.Skipped)
+	require.Zero(t, result.Accepted)
+}
+
+func TestReplayOfALineWithoutIDIsMarkedToo(t *testing.T) {
+	dir := t.TempDir()
+	legacy := `{"endpoint":"a","event":` + string(newEvent(t, "e").Body()) + `,"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00.000000000Z"}`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(legacy+"\n"), 0o600))
+	letters := openLetters(t, dir)
+	var endpoint taker
+	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Accepted)
+	require.Equal(t, newEvent(t, "e").Body(), endpoint.events[0].Body())
+	endpoint.ended[0](Delivered)
+	require.NoError(t, letters.Close())
+	require.Empty(t, openIDs(t, openLetters(t, dir)))
+}
+
+func TestReplaysAtOnceOfferEachLetterOnce(t *testing.T) {
+	const events = 500
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: 1 << 20})
+	system := quietSystem()
+	parent := spawnLetters(system, letters)
+	keepMany(t, letters, 0, events)
+
+	var mu sync.Mutex
+	offers := map[string]int{}
+	delivering := sync.WaitGroup{}
+	offer := func(_ string, event *messages.Envelope, ended func(Fate)) error {
+		mu.Lock()
+		defer mu.Unlock()
+		offers[event.ID]++
+		delivering.Go(func() { ended(Delivered) })
+		return nil
+	}
+	var replaying sync.WaitGroup
+	for range 4 {
+		replaying.Go(func() {
+			for open := events; open > 0; {
+				result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, offer)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				open = result.Accepted + result.Replaying
+			}
+		})
+	}
+	replaying.Wait()
+	delivering.Wait()
+	require.NoError(t, system.Root.StopFuture(parent).Wait())
+	require.Len(t, offers, events)
+	for id, times := range offers {
+		require.Equal(t, 1, times, id)
+	}
+}

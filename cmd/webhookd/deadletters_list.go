@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+const (
+	deadLettersPath = "/v1/dead-letters"
+	maxLettersPage  = 1000
+	maxErrorColumn  = 60
+)
+
+type listDeadLettersCommand struct {
+	adminFlags
+	letterChoice
+	Replayed string `default:"false" enum:"false,true,all" help:"Open ones (false, the default), those that were replayed (true), or all."`
+	After    string `placeholder:"ID" help:"Begin after this one."`
+	Limit    int    `default:"100" help:"How many at most (${default})."`
+	JSON     bool   `help:"Print each as a line of JSON."`
+}
+
+// Validate is called by the command line's parser.
+func (l *listDeadLettersCommand) Validate() error {
+	if l.Limit < 1 {
+		return fmt.Errorf("--limit is %d, less than 1", l.Limit)
+	}
+	return nil
+}
+
+// Run prints dead letters page by page.
+func (l *listDeadLettersCommand) Run(c console) error {
+	client, err := l.client()
+	if err != nil {
+		return usageError{err}
+	}
+	ctx, cancel := c.untilSignal()
+	defer cancel()
+	query := l.query()
+	query.Set("replayed", l.Replayed)
+	if l.After != "" {
+		query.Set("after", l.After)
+	}
+	printer := l.printer(c.out)
+	for left := l.Limit; left > 0; {
+		query.Set("limit", strconv.Itoa(min(left, maxLettersPage)))
+		var page messages.DeadLetterPage
+		if err := client.ask(ctx, http.MethodGet, deadLettersPath, query, nil, &page); err != nil {
+			return err
+		}
+		if err := printer.print(page.Letters); err != nil {
+			return err
+		}
+		left -= len(page.Letters)
+		l.conclude(c.err, page, left)
+		if page.Next == "" || len(page.Letters) == 0 {
+			break
+		}
+		query.Set("after", page.Next)
+	}
+	return nil
+}
+
+func (l *listDeadLettersCommand) conclude(out io.Writer, page messages.DeadLetterPage, left int) {
+	if page.Next != "" && left == 0 {
+		fmt.Fprintf(out, "there are more: --after %s lists them\n", shown(page.Next, maxErrorColumn))
+	}
+	if page.Skipped > 0 {
+		fmt.Fprintf(out, "lines of the files that can't be read: %d\n", page.Skipped)
+	}
+}
+
+// letterPrinter prints dead letters as a table, or as lines of JSON.
+type letterPrinter struct {
+	out   io.Writer
+	table *tabwriter.Writer // nil: JSON
+	begun bool
+}
+
+func (l *listDeadLettersCommand) printer(out io.Writer) *letterPrinter {
+	if l.JSON {
+		return &letterPrinter{out: out}
+	}
+	return &letterPrinter{out: out, table: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
+}
+
+func (p *letterPrinter) print(letters []*messages.DeadLetterRecord) error {
+	if p.table == nil {
+		return p.printLines(letters)
+	}
+	if !p.begun {
+		p.begun = true
+		fmt.Fprintln(p.table, "TIME\tENDPOINT\tTYPE\tREASON\tATTEMPTS\tERROR\tREPLAYED\tID")
+	}
+	for _, letter := range letters {
+		fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", letter.Time.UTC().Format(time.RFC3339),
+			shown(letter.Endpoint, maxErrorColumn), shown(letter.EventType, maxErrorColumn), shown(letter.Reason, maxErrorColumn),
+			letter.Attempts, orDash(shown(letter.LastError, maxErrorColumn)), replayOf(letter), letter.ID)
+	}
+	return p.table.Flush()
+}
+
+func (p *letterPrinter) printLines(letters []*messages.DeadLetterRecord) error {
+	for _, letter := range letters {
+		text, err := json.Marshal(letter)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(p.out, shownJSON(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func replayOf(letter *messages.DeadLetterRecord) string {
+	switch {
+	case letter.Replayed != nil:
+		return shown(letter.Replayed.Fate, maxErrorColumn)
+	case letter.Replaying:
+		return "under way"
+	}
+	return "no"
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+type showDeadLetterCommand struct {
+	adminFlags
+	ID   string `arg:"" help:"The dead letter's id, as list prints it."`
+	JSON bool   `help:"Print it in one line."`
+}
+
+// Run prints the letter.
+func (s *showDeadLetterCommand) Run(c console) error {
+	client, err := s.client()
+	if err != nil {
+		return usageError{err}
+	}
+	ctx, cancel := c.untilSignal()
+	defer cancel()
+	var letter json.RawMessage
+	if err := client.ask(ctx, http.MethodGet, deadLettersPath+"/"+url.PathEscape(s.ID), nil, nil, &letter); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if s.JSON {
+		err = json.Compact(&text, letter)
+	} else {
+		err = json.Indent(&text, letter, "", "  ")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.out, shownJSON(text.Bytes()))
+	return err
+}
