@@ -30,13 +30,13 @@ type Client struct {
 // The log is told of files that change later.
 func New(endpoint config.Endpoint, log *slog.Logger) (*Client, error) {
 	format, contentType, formatErr := newFormat(endpoint)
-	template, err := newTemplate(endpoint, contentType)
 	signer, signerErr := newSigner(endpoint.Secrets)
-	if err := errors.Join(err, formatErr, signerErr); err != nil {
-		return nil, err
+	template, err := newTemplate(endpoint, contentType)
+	if err != nil {
+		return nil, errors.Join(err, formatErr, signerErr)
 	}
 	network, err := newNetwork(endpoint, template.URL, log.With("endpoint", endpoint.Name))
-	if err != nil {
+	if err := errors.Join(err, formatErr, signerErr); err != nil {
 		return nil, err
 	}
 	return &Client{

@@ -3,9 +3,11 @@ package httpclient
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -223,6 +225,18 @@ func TestAddressOfTheProxyIsCheckedToo(t *testing.T) {
 			require.NotContains(t, outcome.Err.Error(), "topsecret")
 		}
 	}
+}
+
+func TestAllThatIsWrongWithAnEndpointIsToldAtOnce(t *testing.T) {
+	endpoint := endpointAt("http://receiver.example")
+	endpoint.Secrets = []config.Secret{"none"}
+	endpoint.Egress.Deny = []string{"none"}
+	endpoint.Proxy = "none"
+	endpoint.Auth = &config.Auth{BearerFile: "/nowhere"}
+
+	problems := keyErrors(t, endpoint)
+
+	require.ElementsMatch(t, []string{"secrets[0]", "egress.deny[0]", "proxy", "auth.bearer_file"}, slices.Collect(maps.Keys(problems)))
 }
 
 // keyErrors is what New finds wrong, by key.

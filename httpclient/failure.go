@@ -50,7 +50,7 @@ func failure(err error, p *progress, callerErr error, ended bool) Outcome {
 		return Outcome{Kind: Failed, Err: fmt.Errorf("no answer within timeout: %w", context.DeadlineExceeded), Sent: true}
 	case ended:
 		return Outcome{Kind: Away, Err: fmt.Errorf("no connection within timeout: %w", context.DeadlineExceeded)}
-	case sent && (isHandshakeAlert(err) || isUnestablished(err)):
+	case sent && !p.answered.Load() && (isHandshakeAlert(err) || isUnestablished(err)):
 		return Outcome{Kind: Away, Err: connectError(err, p)}
 	case sent:
 		return Outcome{Kind: Failed, Err: brokenError(err, p.answered.Load()), Sent: true}
@@ -87,9 +87,18 @@ func connectError(err error, p *progress) error {
 	return shorten(err)
 }
 
+// shortError is an error of which only the beginning is shown.
+type shortError struct {
+	text string
+	err  error
+}
+
+func (e *shortError) Error() string { return e.text }
+func (e *shortError) Unwrap() error { return e.err }
+
 func shorten(err error) error {
 	if text := err.Error(); len(text) > maxErrorBytes {
-		return errors.New(text[:maxErrorBytes] + "…")
+		return &shortError{text[:maxErrorBytes] + "…", err}
 	}
 	return err
 }

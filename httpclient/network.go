@@ -22,11 +22,12 @@ func newNetwork(endpoint config.Endpoint, target *url.URL, log *slog.Logger) (*n
 	dialer := &guardedDialer{guard: guard, timeout: endpoint.Timeout}
 	way, wayErr := newRoute(endpoint, dialer, target)
 	identity, identityErr := newTLSIdentity(endpoint.TLS, log)
-	if err := errors.Join(guardErr, wayErr, identityErr); err != nil {
-		return nil, err
+	var tokens tokens
+	var tokensErr error
+	if identityErr == nil {
+		tokens, tokensErr = newTokens(endpoint, dialer, identity, log)
 	}
-	tokens, err := newTokens(endpoint, dialer, identity, log)
-	if err != nil {
+	if err := errors.Join(guardErr, wayErr, identityErr, tokensErr); err != nil {
 		return nil, err
 	}
 	open := func(identity *tlsIdentity) *http.Transport {

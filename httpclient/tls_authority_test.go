@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -118,3 +119,9 @@ func (i issued) files(t testing.TB, settings *config.TLS) {
 }
 
 func withoutAddress(certificate *x509.Certificate) { certificate.IPAddresses = nil }
+
+func withManyNames(certificate *x509.Certificate) {
+	for number := range 50 {
+		certificate.DNSNames = append(certificate.DNSNames, fmt.Sprintf("receiver-%d.example", number))
+	}
+}

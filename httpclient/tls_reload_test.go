@@ -102,6 +102,7 @@ func TestTLSFilesAreReadAgainWhenTheyChange(t *testing.T) {
 		require.Contains(t, rig.log.String(), `keys="[tls.cert_file tls.key_file]"`)
 		require.NotContains(t, rig.log.String(), "WARN")
 		time.Sleep(time.Second)
+		require.Len(t, rig.closed, 1)
 		require.Equal(t, <-rig.opened, <-rig.closed)
 	})
 }

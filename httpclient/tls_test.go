@@ -97,6 +97,10 @@ func TestServerThatIsNotTrustedIsAway(t *testing.T) {
 		"another name": {
 			&tls.Config{Certificates: []tls.Certificate{ca.issue(t, "a").pair(t)}}, ca, config.TLS{ServerName: "b"}, "tls.server_name",
 		},
+		"many other names": {
+			&tls.Config{Certificates: []tls.Certificate{ca.issue(t, "a", withManyNames).pair(t)}}, ca, config.TLS{ServerName: "b"},
+			"tls.server_name",
+		},
 		"TLS 1.2 where 1.3 is wanted": {
 			&tls.Config{Certificates: []tls.Certificate{ca.issue(t, "a").pair(t)}, MaxVersion: tls.VersionTLS12}, ca,
 			config.TLS{MinVersion: "1.3"}, "tls.min_version",
@@ -119,6 +123,7 @@ func TestServerThatIsNotTrustedIsAway(t *testing.T) {
 
 			requireAway(t, outcome)
 			require.Contains(t, outcome.Advice(), c.advice)
+			require.LessOrEqual(t, len(outcome.Err.Error()), maxErrorBytes+len("…"))
 		})
 	}
 }
