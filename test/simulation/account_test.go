@@ -17,11 +17,12 @@ const (
 
 // account is what must stand in an endpoint's ledger.
 type account struct {
-	accepted uint64
-	fates    map[string]uint64
-	attempts map[httpclient.Kind]uint64
-	lost     uint64
-	letters  map[int]letter // by the event's number
+	accepted       uint64
+	acceptedReplay uint64
+	fates          map[string]uint64
+	attempts       map[httpclient.Kind]uint64
+	lost           uint64
+	letters        map[int][]letter // by the event's number
 }
 
 // letter is a dead letter.
@@ -32,7 +33,7 @@ type letter struct {
 }
 
 func newAccount() account {
-	return account{fates: map[string]uint64{}, attempts: map[httpclient.Kind]uint64{}, letters: map[int]letter{}}
+	return account{fates: map[string]uint64{}, attempts: map[httpclient.Kind]uint64{}, letters: map[int][]letter{}}
 }
 
 // balanced tells whether a ledger adds up; that holds at every moment.
@@ -73,6 +74,8 @@ func (o *oracle) compare(stats actors.EndpointStats) {
 		o.breaks("what an endpoint holds is within its bounds", "%+v", l)
 	case l.Accepted != o.account.accepted:
 		o.breaks("every event for an endpoint is accounted", "accepted %d, not %d", l.Accepted, o.account.accepted)
+	case l.AcceptedReplay != o.account.acceptedReplay:
+		o.breaks("a replayed dead letter is a new acceptance", "%d, not %d", l.AcceptedReplay, o.account.acceptedReplay)
 	case !maps.Equal(fatesOf(l), o.account.fates):
 		o.breaks("what became of an endpoint's events is as the rules say", "%v, not %v", fatesOf(l), o.account.fates)
 	case l.InFlight != flies || l.Waiting != waits || l.Retrying != retries || l.Bytes != o.bytes():

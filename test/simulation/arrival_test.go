@@ -102,7 +102,8 @@ func (o *oracle) oldest(where place) *passage {
 }
 
 func (o *oracle) accept(e *event) {
-	p := &passage{event: e, order: len(o.passages), came: o.now}
+	o.arrivals++
+	p := &passage{event: e, order: o.arrivals, came: o.now}
 	o.passages[e] = p
 	o.held = append(o.held, p)
 	o.account.accepted++

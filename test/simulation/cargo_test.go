@@ -8,10 +8,11 @@ import (
 // passage is the way of one event to one endpoint.
 type passage struct {
 	*event
-	order int // of acceptance
-	came  time.Time
-	cargo *cargo // nil: never sent
-	fate  string
+	order    int // of acceptance
+	came     time.Time
+	cargo    *cargo      // nil: never sent
+	replayed *keptLetter // nil: it was forwarded
+	fate     string
 }
 
 type place string

@@ -138,7 +138,7 @@ func drawStep(t *rapid.T, receivers int, giants bool) step {
 }
 
 func drawAction(t *rapid.T, receivers int, giants bool) action {
-	switch one(t, "one", "few", "turn", "few", "few", "turn", "burst", "few", "turn", "few", "silence", "one", "few", "turn", "burst", "few", "one", "turn", "closing") {
+	switch one(t, "one", "few", "turn", "few", "few", "turn", "burst", "few", "turn", "few", "silence", "one", "few", "turn", "burst", "few", "one", "turn", "replay", "replay", "closing") {
 	case "one":
 		return drawOffering(t, 1, giants)
 	case "few":
@@ -147,6 +147,8 @@ func drawAction(t *rapid.T, receivers int, giants bool) action {
 		return drawOffering(t, rapid.IntRange(50, 250).Draw(t, "events"), giants)
 	case "turn":
 		return turn{rapid.IntRange(0, receivers-1).Draw(t, "receiver"), drawBehaviour(t)}
+	case "replay":
+		return replaying{rapid.IntRange(-1, receivers-1).Draw(t, "endpoint")}
 	case "closing":
 		return drawClosing(t)
 	}

@@ -24,6 +24,7 @@ type oracle struct {
 	rate       rateReading
 	account    account
 	flying     int // requests
+	arrivals   int
 	delivered  int
 	probes     int
 	breaker    breakerReading

@@ -30,7 +30,7 @@ func TestScenariosReachWhatTheyAttack(t *testing.T) {
 		"delivered", "dropped evicted", "dropped refused", "dropped too_large",
 		"dead_lettered rejected", "dead_lettered max_attempts", "dead_lettered panic", "dead_lettered unknown_outcome", "dead_lettered shutdown",
 		"dead_lettered max_age", "split", "split when exhausted", "parts of a batch delivered", "breaker opened by refusals", "rest of a probe",
-		"last of a burst",
+		"last of a burst", "replayed", "replay evicted", "no room for a replay",
 		"breaker opened", "pause", "probe", "probe of a drain", "retry evicted",
 		"away, and charged", "away, and not charged", "probe of another event",
 	} {

@@ -151,6 +151,7 @@ func (o *oracle) backoff(n int) time.Duration {
 // settle gives an event its fate.
 func (o *oracle) settle(p *passage, fate string) {
 	p.fate = fate
+	p.endReplay(fate, o.seen)
 	o.held = slices.DeleteFunc(o.held, func(other *passage) bool { return other == p })
 	if p.cargo != nil {
 		o.unload(p)
@@ -182,7 +183,7 @@ func (o *oracle) lose(p *passage, reason string) {
 		}
 	}
 	o.settle(p, deadLettered+reason)
-	o.account.letters[p.number] = letter{reason: reason, attempts: tries, at: o.now}
+	o.account.letters[p.number] = append(o.account.letters[p.number], letter{reason: reason, attempts: tries, at: o.now})
 	if o.drain.on {
 		o.account.lost++
 	}

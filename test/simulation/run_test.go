@@ -30,6 +30,7 @@ type run struct {
 	root      account
 	closings  []*closingUnderWay
 	letters   []*messages.DeadLetter
+	kept      []*keptLetter // of letters
 	broken    *violation
 }
 
@@ -202,8 +203,10 @@ func (r *run) readDeadLetters(stats router.Stats) {
 	latest = latest[max(0, len(latest)-(total-len(r.letters))):]
 	r.letters = append(r.letters, latest...)
 	for _, l := range latest {
+		o, e := r.oracleOf(l), r.eventOf(l)
+		r.kept = append(r.kept, &keptLetter{event: e, oracle: o})
 		if l.Reason == "max_attempts" {
-			r.oracleOf(l).givenUp[r.eventOf(l)] = l.Time
+			o.givenUp[e] = l.Time
 		}
 	}
 }
@@ -222,8 +225,13 @@ func (r *run) eventOf(l *messages.DeadLetter) *event {
 
 func (r *run) checkDeadLetters() {
 	for _, l := range r.letters {
-		e := r.eventOf(l)
-		found, want := letter{l.Reason, l.Attempts, l.Time}, r.oracleOf(l).account.letters[e.number]
+		e, letters := r.eventOf(l), r.oracleOf(l).account.letters
+		if len(letters[e.number]) == 0 {
+			r.breaks("an event has one dead letter each time that it is given up", "%v of %s has one more", e, l.Endpoint)
+			return
+		}
+		found, want := letter{l.Reason, l.Attempts, l.Time}, letters[e.number][0]
+		letters[e.number] = letters[e.number][1:]
 		if found.reason != want.reason || found.attempts != want.attempts || !found.at.Equal(want.at) {
 			r.breaks("a dead letter says when and why it was given up", "%v of %s: %v, not %v", e, l.Endpoint, found, want)
 		}
