@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/DeRuina/timberjack"
+	"github.com/gofrs/flock"
 
 	"github.com/fluxmq/webhookd/config"
 )
@@ -18,6 +19,9 @@ import (
 // DeadLettersFile is the file in dead_letters.dir that grows: a JSON line for each dead letter, the latest last. Older
 // ones stand beside it, with the time in their names at which they stopped growing.
 const DeadLettersFile = "dead-letters.jsonl"
+
+// lockFile is in dead_letters.dir, and locked while a program uses the folder.
+const lockFile = ".lock"
 
 const (
 	// maxDeadLetterLine bounds a line: an event with the largest payload that MQTT allows, in base64, and its surroundings.
@@ -35,6 +39,7 @@ type letterFile struct {
 	maxBytes int64
 	maxAge   time.Duration
 	log      *slog.Logger
+	lock     *flock.Flock
 
 	growing *timberjack.Logger
 	size    int64     // of the growing file
@@ -50,19 +55,42 @@ func openLetterFile(cfg config.DeadLetters, now time.Time, log *slog.Logger) (*l
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for dead letters: %w", err)
 	}
+	if err := f.lockFolder(); err != nil {
+		return nil, err
+	}
+	if err := f.open(now); err != nil {
+		return nil, errors.Join(err, f.lock.Unlock())
+	}
+	return f, nil
+}
+
+// lockFolder keeps other programs out: two that write and delete in one folder would lose letters.
+func (f *letterFile) lockFolder() error {
+	f.lock = flock.New(filepath.Join(f.dir, lockFile), flock.SetPermissions(0o600))
+	locked, err := f.lock.TryLock()
+	switch {
+	case err != nil:
+		return fmt.Errorf("lock the folder for dead letters: %w", err)
+	case !locked:
+		return errors.New("dead_letters.dir is in use by another webhookd: give each a folder of its own")
+	}
+	return nil
+}
+
+func (f *letterFile) open(now time.Time) error {
 	file, err := os.OpenFile(f.path(), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the file for dead letters: %w", err)
+		return fmt.Errorf("open the file for dead letters: %w", err)
 	}
 	if err := errors.Join(f.inspect(file, now), file.Close()); err != nil {
-		return nil, fmt.Errorf("read the file for dead letters: %w", err)
+		return fmt.Errorf("read the file for dead letters: %w", err)
 	}
 	if f.older, err = letterSegmentsIn(f.dir); err != nil {
-		return nil, fmt.Errorf("read the folder for dead letters: %w", err)
+		return fmt.Errorf("read the folder for dead letters: %w", err)
 	}
 	f.growing = newGrowingFile(f.path())
 	f.tend(now)
-	return f, nil
+	return nil
 }
 
 // newGrowingFile rotates when it is told, and never by itself: a line is lost when that fails.
@@ -150,11 +178,12 @@ func (f *letterFile) makeRoom(bytes int64) error {
 		total += segment.size
 	}
 	for total > f.maxBytes && len(f.older) > 0 {
+		oldest := f.older[0]
 		if err := f.deleteOldest(); err != nil {
 			return err
 		}
-		total -= f.older[0].size
-		f.older = f.older[1:]
+		f.log.Warn("the oldest dead letters are deleted: dead_letters.max_bytes is reached", "file", oldest.name, "bytes", oldest.size)
+		total -= oldest.size
 	}
 	if total > f.maxBytes {
 		return errors.New("dead_letters.max_bytes is reached, and no older file is left to delete")
@@ -169,11 +198,12 @@ func (f *letterFile) tend(now time.Time) {
 			f.rotate()
 		}
 		for len(f.older) > 0 && now.Sub(f.older[0].ended) >= f.maxAge {
+			oldest := f.older[0]
 			if err := f.deleteOldest(); err != nil {
 				f.complainOf("old dead letters are not deleted", err)
 				return
 			}
-			f.older = f.older[1:]
+			f.log.Info("dead letters older than dead_letters.max_age are deleted", "file", oldest.name, "bytes", oldest.size)
 		}
 	}
 	if err := f.makeRoom(0); err != nil {
@@ -186,11 +216,12 @@ func (f *letterFile) deleteOldest() error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("delete the oldest dead letters: %w", err)
 	}
+	f.older = f.older[1:]
 	return nil
 }
 
 func (f *letterFile) close() error {
-	if err := errors.Join(f.growing.Sync(), f.growing.Close()); err != nil {
+	if err := errors.Join(f.growing.Sync(), f.growing.Close(), f.lock.Unlock()); err != nil {
 		return fmt.Errorf("close the file for dead letters: %w", err)
 	}
 	return nil

@@ -62,7 +62,7 @@ func spawnLetters(system *actor.ActorSystem, letters *DeadLetters) (parent *acto
 	return parent
 }
 
-// bytesIn is the size of all files, and their number.
+// bytesIn is the size of all files but the lock, and their number.
 func bytesIn(t *testing.T, dir string) (total int64, files int) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -73,7 +73,7 @@ func bytesIn(t *testing.T, dir string) (total int64, files int) {
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), entry.Name())
 		total += info.Size()
 	}
-	return total, len(entries)
+	return total, len(entries) - 1
 }
 
 func TestOldestFileGivesWayAndTheRestIsReadInOrder(t *testing.T) {
@@ -290,4 +290,13 @@ func TestReadingEndsWithItsContextAndWithClose(t *testing.T) {
 	require.ErrorIs(t, err, messages.ErrDeadLettersBusy)
 	require.NoError(t, letters.Close())
 	require.ErrorIs(t, <-waiting, messages.ErrClosed)
+}
+
+func TestDeadLettersThatAreDeletedAreTold(t *testing.T) {
+	var log bytes.Buffer
+	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	keepMany(t, letters, 0, 200)
+	require.NoError(t, letters.Close())
+	require.Contains(t, log.String(), "the oldest dead letters are deleted: dead_letters.max_bytes is reached")
 }

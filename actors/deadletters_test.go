@@ -190,6 +190,15 @@ func TestLetterAfterCloseIsKeptInMemoryOnly(t *testing.T) {
 	require.Len(t, fileLines(t, dir), 2)
 }
 
+func TestFolderIsForOneProgram(t *testing.T) {
+	dir := t.TempDir()
+	letters := openLetters(t, dir)
+	_, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler))
+	require.EqualError(t, err, "dead_letters.dir is in use by another webhookd: give each a folder of its own")
+	require.NoError(t, letters.Close())
+	openLetters(t, dir)
+}
+
 func TestFolderThatIsAFileIsAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))

@@ -88,6 +88,26 @@ func (r Request) MarshalYAML() (any, error) { return r.shown(), nil }
 // MarshalJSON writes the request without its secrets.
 func (r Request) MarshalJSON() ([]byte, error) { return json.Marshal(r.shown()) }
 
+// shownOAuth2 is an OAuth2 that may be shown: of its token URL no more than of an endpoint's.
+type shownOAuth2 OAuth2
+
+func (o OAuth2) shown() shownOAuth2 {
+	o.TokenURL = redactURL(o.TokenURL)
+	return shownOAuth2(o)
+}
+
+// String is the section with the names of its fields, without its secrets.
+func (o OAuth2) String() string { return fmt.Sprintf("%+v", o.shown()) }
+
+// GoString is the section as %#v shows a struct, without its secrets.
+func (o OAuth2) GoString() string { return fmt.Sprintf("%#v", o.shown()) }
+
+// MarshalYAML writes the section without its secrets.
+func (o OAuth2) MarshalYAML() (any, error) { return o.shown(), nil }
+
+// MarshalJSON writes the section without its secrets.
+func (o OAuth2) MarshalJSON() ([]byte, error) { return json.Marshal(o.shown()) }
+
 func redactURL(text string) string {
 	address, err := url.Parse(text)
 	if err != nil || address.Host == "" {

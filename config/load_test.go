@@ -150,7 +150,7 @@ func TestEverythingSaidIsRead(t *testing.T) {
 				Headers:        map[string]config.Secret{"X-Token": "s3cret from a file", "X-Price": "$5 and ${literal}"},
 				Secrets:        []config.Secret{"s3cret from a file", "whsec_s3cret"},
 				Auth: &config.Auth{OAuth2: &config.OAuth2{
-					TokenURL: "https://id.example.com/token", ClientID: "webhookd", ClientSecret: "s3cret from a file",
+					TokenURL: "https://id.example.com/token?key=s3cret", ClientID: "webhookd", ClientSecret: "s3cret from a file",
 					Scopes: []string{"events.write", "events.read"}, Params: map[string]config.Secret{"audience": "s3cret"},
 				}},
 				TLS:     config.TLS{MinVersion: "1.2"},

@@ -30,7 +30,7 @@ func (k *checkCommand) Run(c console) error {
 		fmt.Fprintln(c.err, "note:", note)
 	}
 	for _, idle := range cfg.IdleReasons() {
-		fmt.Fprintf(c.err, "warning: run would deliver nothing: %s\n", idle.Reason)
+		fmt.Fprintf(c.err, "warning: run would deliver nothing: %s\n\n%s\n\n", idle.Reason, indent(idle.Add))
 	}
 	_, err = c.out.Write(effective)
 	return err

@@ -38,6 +38,12 @@ func TestCheckNamesTheFileOnceWhateverIsWrong(t *testing.T) {
 	}
 }
 
+func TestCheckSaysWhatToAddWhereNothingWouldBeDelivered(t *testing.T) {
+	code, _, stderr := check(t, "webhook: {enabled: true, endpoints: [{name: a, url: 'http://a.test'}]}")
+	require.Zero(t, code)
+	require.Contains(t, stderr, "warning: run would deliver nothing: no source of events is configured: add one of these, or both\n\n    sources:\n      mqtt_broker:\n")
+}
+
 // check runs the command on the text of a configuration, whose file is FILE in what it returns.
 func check(t *testing.T, text string) (code int, stdout, stderr string) {
 	t.Helper()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,4 +53,17 @@ func TestAdminSideIsAskedWhereItListens(t *testing.T) {
 	}
 	_, err := reachable("127.0.0.1:0")
 	require.ErrorContains(t, err, "--url")
+}
+
+func TestProxyOfTheEnvironmentGetsNoAdminToken(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://proxy.example:3128")
+	client, err := adminFlags{URL: "http://192.0.2.1:9090", Token: "topsecret"}.client()
+	require.NoError(t, err)
+
+	request, err := client.request(t.Context(), http.MethodGet, deadLettersPath, nil, nil)
+	require.NoError(t, err)
+	proxy, err := client.http.Transport.(*http.Transport).Proxy(request)
+
+	require.NoError(t, err)
+	require.Nil(t, proxy)
 }

@@ -93,12 +93,18 @@ func (p *webhookPrinter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	status := p.answer()
 	what, items := p.described(r.Header.Get("Content-Type"), body)
-	p.print(r, signature+what, p.announced(status), items)
+	if p.Hang {
+		p.print(r, signature+what, "no answer", items)
+	}
 	select {
 	case <-p.patience():
 	case <-r.Context().Done():
+		if !p.Hang {
+			p.print(r, signature+what, "no answer: the sender left", items)
+		}
 		panic(http.ErrAbortHandler) // no answer at all
 	}
+	p.print(r, signature+what, strconv.Itoa(status), items)
 	if status != http.StatusOK && p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds()+0.5)))
 	}
@@ -126,13 +132,6 @@ func (p *webhookPrinter) answer() int {
 func (p *webhookPrinter) refuse(w http.ResponseWriter, r *http.Request, why error, status int) {
 	p.print(r, "refused: "+why.Error(), strconv.Itoa(status), nil)
 	http.Error(w, why.Error(), status)
-}
-
-func (p *webhookPrinter) announced(status int) string {
-	if p.Hang {
-		return "no answer"
-	}
-	return strconv.Itoa(status)
 }
 
 func (p *webhookPrinter) print(r *http.Request, what, answer string, items []string) {

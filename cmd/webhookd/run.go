@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -31,7 +30,7 @@ func (r *runCommand) Run(c console) error {
 		return usageError{err}
 	}
 	signal.Ignore(syscall.SIGPIPE) // who reads the log may go away: that must not cost the events that are held
-	slog.SetDefault(log)           // net/http has no other way to say something of a connection
+	takeLibraryLog(log)
 	for _, note := range notes {
 		log.Info(note)
 	}

@@ -19,8 +19,9 @@ const sourcesTimeout = 5 * time.Second
 
 // service is a running program: the router, its sources, and the operator's side.
 type service struct {
-	log    *slog.Logger
-	router *router.Handle
+	log      *slog.Logger
+	router   *router.Handle
+	hasPlace bool // for dead letters, on a disk
 	doors
 }
 
@@ -59,7 +60,7 @@ func start(cfg config.Config, log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{log: log, router: handle}
+	s := &service{log: log, router: handle, hasPlace: cfg.DeadLetters.Dir != ""}
 	if s.doors, err = newDoors(cfg, handle, log); err == nil {
 		err = s.open()
 	}

@@ -31,9 +31,18 @@ func (s *service) summarize() {
 		)
 	}
 	if lost := stats.Lost(); lost > 0 {
-		s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
-			"advice", "set dead_letters.dir, or give shutdown_timeout more time")
+		s.complainOf(lost)
 	}
+}
+
+func (s *service) complainOf(lost uint64) {
+	if s.hasPlace {
+		s.log.Error("events are LOST: they could not be written into dead_letters.dir", "events", lost,
+			"advice", "the log says why where it says that a dead letter is not kept: check that the disk has room")
+		return
+	}
+	s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
+		"advice", "set dead_letters.dir, or give shutdown_timeout more time")
 }
 
 // acceptedAny tells whether there is an event to tell of: one that came, or a dead letter that was replayed.
