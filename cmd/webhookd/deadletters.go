@@ -8,6 +8,10 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+
+	"github.com/google/uuid"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 type deadLettersCommand struct {
@@ -18,11 +22,11 @@ type deadLettersCommand struct {
 
 // letterChoice is the flags that choose dead letters.
 type letterChoice struct {
-	Endpoint string `placeholder:"NAME" help:"Those of this endpoint."`
-	Type     string `placeholder:"TYPE" help:"Those whose event has this type, as message.published."`
-	Since    moment `placeholder:"TIME" help:"Those given up since this time (2026-02-05T12:00:00Z), or in so long a time (24h)."`
-	Until    moment `placeholder:"TIME" help:"Those given up before this time, or longer ago (24h)."`
-	Error    string `placeholder:"TEXT" help:"Those with this text in their last error or reason."`
+	Endpoint string        `placeholder:"NAME" help:"Those of this endpoint."`
+	Type     messages.Type `placeholder:"TYPE" help:"Those whose event has this type, as message.published."`
+	Since    moment        `placeholder:"TIME" help:"Those given up since this time (2026-02-05T12:00:00Z), or in so long a time (24h)."`
+	Until    moment        `placeholder:"TIME" help:"Those given up before this time, or longer ago (24h)."`
+	Error    string        `placeholder:"TEXT" help:"Those with this text in their last error or reason."`
 }
 
 func (c letterChoice) isEmpty() bool { return c == letterChoice{} }
@@ -30,13 +34,32 @@ func (c letterChoice) isEmpty() bool { return c == letterChoice{} }
 func (c letterChoice) query() url.Values {
 	query := url.Values{}
 	for name, value := range map[string]string{
-		"endpoint": c.Endpoint, "type": c.Type, "since": c.Since.text(), "until": c.Until.text(), "error": c.Error,
+		"endpoint": c.Endpoint, "type": c.typeText(), "since": c.Since.text(), "until": c.Until.text(), "error": c.Error,
 	} {
 		if value != "" {
 			query.Set(name, value)
 		}
 	}
 	return query
+}
+
+// typeText is "" for all types.
+func (c letterChoice) typeText() string {
+	if !c.Type.Valid() {
+		return ""
+	}
+	return c.Type.String()
+}
+
+// letterID is an argument: the id of a dead letter.
+type letterID struct{ uuid.UUID }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *letterID) UnmarshalText(text []byte) error {
+	if err := l.UUID.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%s is no id of a dead letter: dead-letters list prints them", shown(string(text), maxErrorColumn))
+	}
+	return nil
 }
 
 // moment is a flag: a time by RFC 3339, or a duration before now.

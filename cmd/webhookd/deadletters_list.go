@@ -21,10 +21,10 @@ const (
 type listDeadLettersCommand struct {
 	adminFlags
 	letterChoice
-	Replayed string `default:"false" enum:"false,true,all" help:"Open ones (false, the default), those that were replayed (true), or all."`
-	After    string `placeholder:"ID" help:"Begin after this one."`
-	Limit    int    `default:"100" help:"How many at most (${default})."`
-	JSON     bool   `help:"Print each as a line of JSON."`
+	Replayed string   `default:"false" enum:"false,true,all" help:"Open ones (false, the default), those that were replayed (true), or all."`
+	After    letterID `placeholder:"ID" help:"Begin after this one."`
+	Limit    int      `default:"100" help:"How many at most (${default})."`
+	JSON     bool     `help:"Print each as a line of JSON."`
 }
 
 // Validate is called by the command line's parser.
@@ -45,8 +45,8 @@ func (l *listDeadLettersCommand) Run(c console) error {
 	defer cancel()
 	query := l.query()
 	query.Set("replayed", l.Replayed)
-	if l.After != "" {
-		query.Set("after", l.After)
+	if l.After != (letterID{}) {
+		query.Set("after", l.After.String())
 	}
 	printer := l.printer(c.out)
 	for left := l.Limit; left > 0; {

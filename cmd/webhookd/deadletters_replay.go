@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -19,7 +17,7 @@ const replayPause = 500 * time.Millisecond
 type replayDeadLettersCommand struct {
 	adminFlags
 	letterChoice
-	IDs  []uuid.UUID   `arg:"" name:"id" optional:"" help:"These, as list prints them."`
+	IDs  []letterID    `arg:"" name:"id" optional:"" help:"These, as list prints them."`
 	All  bool          `help:"All that are open; needed where nothing else chooses."`
 	Wait time.Duration `default:"1m" help:"How long to wait for endpoints whose queue is full and stays so (${default})."`
 	JSON bool          `help:"Print what was done as JSON."`
@@ -60,7 +58,10 @@ func (r *replayDeadLettersCommand) Run(c console) error {
 // beginning, so that it ends where a replayed event is given up again.
 func (r *replayDeadLettersCommand) replay(ctx context.Context, client *adminClient, report func(messages.ReplayResult)) (messages.ReplayResult, error) {
 	filter := messages.DeadLetterFilter{
-		IDs: r.IDs, Endpoint: r.Endpoint, Type: r.Type, Since: r.Since.Time, Until: r.Until.Time, Error: r.Error,
+		Endpoint: r.Endpoint, Type: r.typeText(), Since: r.Since.Time, Until: r.Until.Time, Error: r.Error,
+	}
+	for _, id := range r.IDs {
+		filter.IDs = append(filter.IDs, id.UUID)
 	}
 	var done messages.ReplayResult
 	for rounds, progress := 0, time.Now(); ; rounds++ {
@@ -95,7 +96,7 @@ func (r *replayDeadLettersCommand) print(c console, done messages.ReplayResult) 
 	if r.JSON {
 		return json.NewEncoder(c.out).Encode(done)
 	}
-	_, err := fmt.Fprintf(c.out, "replayed: %d\n", done.Accepted)
+	_, err := fmt.Fprintf(c.out, "replayed: %d; their events wait in the queues of their endpoints, or are delivered\n", done.Accepted)
 	for _, rest := range []struct {
 		what    string
 		letters int

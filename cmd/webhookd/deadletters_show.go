@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 )
 
 type showDeadLetterCommand struct {
 	adminFlags
-	ID   string `arg:"" help:"The dead letter's id, as list prints it."`
-	JSON bool   `help:"Print it in one line."`
+	ID   letterID `arg:"" help:"The dead letter's id, as list prints it."`
+	JSON bool     `help:"Print it in one line."`
 }
 
 // Run prints the letter.
@@ -23,7 +22,7 @@ func (s *showDeadLetterCommand) Run(c console) error {
 	ctx, cancel := c.untilSignal()
 	defer cancel()
 	var letter json.RawMessage
-	if err := client.ask(ctx, http.MethodGet, deadLettersPath+"/"+url.PathEscape(s.ID), nil, nil, &letter); err != nil {
+	if err := client.ask(ctx, http.MethodGet, deadLettersPath+"/"+s.ID.String(), nil, nil, &letter); err != nil {
 		return err
 	}
 	var text bytes.Buffer

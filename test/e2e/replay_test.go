@@ -110,7 +110,7 @@ func TestReplayGivesUpOnAQueueThatStaysFull(t *testing.T) {
 	began := time.Now()
 	code, stdout, stderr := p.DeadLetters("replay", "--all", "--wait", "1s")
 	require.Equal(t, 1, code)
-	require.Contains(t, stdout, "replayed: 100\n")
+	require.Contains(t, stdout, "replayed: 100; their events wait in the queues of their endpoints, or are delivered\n")
 	require.Contains(t, stdout, "left, because the queue of their endpoint is full: 20\n")
 	require.Contains(t, stderr, "waiting for room in the queue of their endpoint: 20\n")
 	require.Contains(t, stderr, "dead letters that are not replayed: 20\n")
@@ -147,14 +147,14 @@ func TestDeadLettersOnATerminal(t *testing.T) {
 	r.answers(func(int, received) int { return http.StatusOK })
 	code, stdout, _ = webhookd.Command("dead-letters", "replay", "--config", file, letter.ID)
 	require.Zero(t, code)
-	require.Equal(t, "replayed: 1\n", stdout)
+	require.Equal(t, "replayed: 1; their events wait in the queues of their endpoints, or are delivered\n", stdout)
 
 	code, _, stderr = webhookd.Command("dead-letters", "list", "--url", "http://"+address, "--token", "wrong")
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "the admin side answers 401: the bearer token is not that of admin.token")
-	code, _, stderr = webhookd.Command("dead-letters", "show", "--config", file, "7")
+	code, _, stderr = webhookd.Command("dead-letters", "show", "--config", file, "00000000-0000-0000-0000-000000000007")
 	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "id is no UUID")
+	require.Contains(t, stderr, "no dead letter with this id is kept")
 	p.TerminateAndExpect(0)
 	code, _, stderr = webhookd.Command("dead-letters", "list", "--config", file)
 	require.Equal(t, 1, code)
@@ -176,7 +176,10 @@ func TestDeadLettersCommandThatCanNotWorkIsAUsageError(t *testing.T) {
 		"nothing to ask":     {[]string{"list"}, "--config"},
 		"two to ask":         {append([]string{"list", "--config", "x"}, url...), "--config"},
 		"nothing chosen":     {append([]string{"replay"}, url...), "give --all"},
-		"no id":              {append([]string{"replay", "7"}, url...), "invalid UUID"},
+		"no id":              {append([]string{"replay", "7"}, url...), "7 is no id of a dead letter"},
+		"no id to show":      {append([]string{"show", "7"}, url...), "7 is no id of a dead letter"},
+		"no id to go on":     {append([]string{"list", "--after", "7"}, url...), "7 is no id of a dead letter"},
+		"no type":            {append([]string{"list", "--type", "nope"}, url...), `unknown event type "nope"`},
 		"no time":            {append([]string{"list", "--since", "yesterday"}, url...), "no time by RFC 3339"},
 		"the future":         {append([]string{"list", "--since=-1h"}, url...), "is in the future"},
 		"no limit":           {append([]string{"list", "--limit", "0"}, url...), "--limit is 0"},
