@@ -42,9 +42,10 @@ type letterFile struct {
 	lock     *flock.Flock
 
 	growing *timberjack.Logger
-	size    int64     // of the growing file
-	begun   time.Time // when the growing file got its first line
-	torn    bool      // the growing file's last line has no end
+	opened  os.FileInfo // of the growing file; nil: it is not open yet
+	size    int64       // of the growing file
+	begun   time.Time   // when the growing file got its first line
+	torn    bool        // the growing file's last line has no end
 	older   []letterSegment
 
 	complain time.Time
@@ -140,6 +141,7 @@ func (f *letterFile) write(letter any) error {
 }
 
 func (f *letterFile) append(line []byte) error {
+	f.beginAnewIfGone()
 	if f.torn {
 		line = append([]byte{'\n'}, line...)
 	}
@@ -153,7 +155,25 @@ func (f *letterFile) append(line []byte) error {
 		return fmt.Errorf("write a dead letter: %w", err)
 	}
 	f.torn = false
+	if f.opened == nil {
+		f.opened, _ = os.Lstat(f.path()) // nil: seen to at the next line
+	}
 	return nil
+}
+
+var errTakenAway = errors.New("it is not where it was")
+
+// beginAnewIfGone begins another file where somebody took the growing one away: what is written to that goes with it.
+func (f *letterFile) beginAnewIfGone() {
+	if f.opened == nil {
+		return
+	}
+	if info, err := os.Lstat(f.path()); err == nil && os.SameFile(f.opened, info) {
+		return
+	}
+	f.complainOf("the file of dead letters was taken away, and another one is begun", errTakenAway)
+	_ = f.growing.Close() // nothing of it can be saved
+	f.growing, f.opened, f.size, f.torn = newGrowingFile(f.path()), nil, 0, false
 }
 
 // rotate begins a new file. Where that is impossible the old one goes on growing, so that no letter is lost for it.
@@ -162,7 +182,7 @@ func (f *letterFile) rotate() {
 		f.complainOf("the file of dead letters can't be rotated, and grows on", err)
 		return
 	}
-	f.size, f.torn = 0, false
+	f.opened, f.size, f.torn = nil, 0, false
 	older, err := letterSegmentsIn(f.dir)
 	if err != nil {
 		f.complainOf("older dead letters are not found, and not deleted", err)

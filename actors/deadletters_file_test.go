@@ -300,3 +300,26 @@ func TestDeadLettersThatAreDeletedAreTold(t *testing.T) {
 	require.NoError(t, letters.Close())
 	require.Contains(t, log.String(), "the oldest dead letters are deleted: dead_letters.max_bytes is reached")
 }
+
+func TestFileThatIsTakenAwayIsBegunAnew(t *testing.T) {
+	for name, takeAway := range map[string]func(dir string) error{
+		"the file": func(dir string) error {
+			return os.Rename(filepath.Join(dir, DeadLettersFile), filepath.Join(dir, "elsewhere"))
+		},
+		"the folder": os.RemoveAll,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "letters")
+			var log bytes.Buffer
+			letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+			require.NoError(t, err)
+			keepMany(t, letters, 0, 3)
+			require.NoError(t, takeAway(dir))
+			keepMany(t, letters, 3, 5)
+			require.Equal(t, []string{"3", "4"}, eventIDsOf(listAll(t, letters)))
+			require.Contains(t, log.String(), "was taken away")
+			require.NoError(t, letters.Close())
+			require.Len(t, fileLines(t, dir), 3)
+		})
+	}
+}

@@ -143,7 +143,10 @@ func refuseBody(err error) *refusal {
 }
 
 func checkFilter(filter messages.DeadLetterFilter) *refusal {
-	if len(filter.IDs) > maxIDs {
+	switch {
+	case filter.IDs != nil && len(filter.IDs) == 0: // who looked for some and found none does not mean all
+		return badField("ids", "is empty: leave it out to choose all")
+	case len(filter.IDs) > maxIDs:
 		return badField("ids", fmt.Sprintf("has more than %d", maxIDs))
 	}
 	for _, field := range []struct {

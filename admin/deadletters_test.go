@@ -100,7 +100,7 @@ func TestDeadLettersAreListedShownAndReplayed(t *testing.T) {
 	takes.Store(true)
 	require.Equal(t, messages.ReplayResult{Accepted: 1}, r.replay(t, `{"ids":["`+letter.ID.String()+`"]}`))
 	require.Eventually(t, func() bool { return len(r.list(t, "?endpoint=a").Letters) == 2 }, patience, time.Millisecond)
-	require.Equal(t, messages.ReplayResult{Accepted: 2}, r.replay(t, `{"endpoint":"a","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`","ids":[]}`))
+	require.Equal(t, messages.ReplayResult{Accepted: 2}, r.replay(t, `{"endpoint":"a","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`))
 	require.Eventually(t, func() bool { return len(r.list(t, "?endpoint=a&replayed=true").Letters) == 3 }, patience, time.Millisecond)
 	require.Zero(t, r.replay(t, `{"endpoint":"a"}`))
 	require.Empty(t, r.list(t, "?endpoint=a").Letters)
@@ -165,6 +165,21 @@ func TestWithoutTheTokenNothingIsShownOrDone(t *testing.T) {
 	}
 }
 
+func TestTokenBesideAnotherOneIsRefused(t *testing.T) {
+	r := newRig(t)
+	for _, tokens := range [][]string{{token, "wrong"}, {"wrong", token}, {token, token}} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Addr().String()+"/v1/dead-letters", nil)
+		require.NoError(t, err)
+		for _, token := range tokens {
+			request.Header.Add("Authorization", "Bearer "+token)
+		}
+		response, err := r.client.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusBadRequest, response.StatusCode)
+	}
+}
+
 func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 	r, _ := newRigWithLetters(t, 1)
 	const list, replay = "/v1/dead-letters", "/v1/dead-letters/replay"
@@ -193,6 +208,7 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 		{http.MethodPost, replay, `{"endpont":"a"}`, 400, `{"error":{"problem":"the body is no filter: json: unknown field \"endpont\""}}`},
 		{http.MethodPost, replay, `{"type":"message"}`, 400, `{"error":{"field":"type","problem":"is no event type"}}`},
 		{http.MethodPost, replay, `{"endpoint":"` + strings.Repeat("x", 257) + `"}`, 400, `{"error":{"field":"endpoint","problem":"has more than 256 bytes"}}`},
+		{http.MethodPost, replay, `{"ids":[]}`, 400, `{"error":{"field":"ids","problem":"is empty: leave it out to choose all"}}`},
 		{http.MethodPost, replay, manyIDs, 400, `{"error":{"field":"ids","problem":"has more than 1000"}}`},
 		{http.MethodPost, replay, `{"error":"` + strings.Repeat("x", maxFilterBody) + `"}`, 413, `{"error":{"problem":"the body has more than 65536 bytes"}}`},
 	} {

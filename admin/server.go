@@ -7,7 +7,7 @@
 //     (an event type), since and until (RFC 3339), error (a part of the last error or the reason), replayed (false, which is
 //     the default, true or all), limit (1 to 1000, 100 by default) and after (the "next" of an earlier answer).
 //   - GET /v1/dead-letters/{id} shows one, with its event.
-//   - POST /v1/dead-letters/replay replays the open ones that a JSON object chooses: with ids (up to 1000), endpoint, type,
+//   - POST /v1/dead-letters/replay replays the open ones that a JSON object chooses: with ids (1 to 1000), endpoint, type,
 //     since, until and error, of which each that is there has to match; {} replays all.
 //
 // What is not done is answered with {"error": {"field": …, "problem": …}}. A look through the dead letters may take two

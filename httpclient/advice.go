@@ -52,7 +52,7 @@ func adviceOnStatus(status int) string {
 	case http.StatusRequestEntityTooLarge:
 		return "the receiver refuses this event as too large: raise its limit or lower max_payload_bytes"
 	case http.StatusTooManyRequests:
-		return "the endpoint gets more than it takes: raise its limit or lower workers"
+		return "the endpoint gets more than it takes: raise its limit, set rate_limit, or lower workers"
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "the receiver is down or overloaded: check that it runs and what stands before it"
 	}

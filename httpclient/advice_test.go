@@ -24,7 +24,7 @@ func TestAdviceOnAStatusNamesWhatToCheck(t *testing.T) {
 		418: "check what it expects",
 		422: "check what it expects",
 		425: "look into its log",
-		429: "lower workers",
+		429: "set rate_limit",
 		500: "look into its log",
 		502: "check that it runs",
 		503: "check that it runs",

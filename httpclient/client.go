@@ -29,19 +29,22 @@ type Client struct {
 // and with a config.KeyError for each key whose value is of no use, joined; the error shows neither a url nor a secret.
 // The log is told of files that change later.
 func New(endpoint config.Endpoint, log *slog.Logger) (*Client, error) {
+	address, err := parseAddress(endpoint.URL)
+	if err != nil {
+		return nil, err
+	}
 	format, contentType, formatErr := newFormat(endpoint)
 	signer, signerErr := newSigner(endpoint.Secrets)
-	template, err := newTemplate(endpoint, contentType)
-	if err != nil {
-		return nil, errors.Join(err, formatErr, signerErr)
-	}
-	network, err := newNetwork(endpoint, template.URL, log.With("endpoint", endpoint.Name))
-	if err := errors.Join(err, formatErr, signerErr); err != nil {
+	network, networkErr := newNetwork(endpoint, address, log.With("endpoint", endpoint.Name))
+	if err := errors.Join(formatErr, signerErr, networkErr); err != nil {
+		if network != nil {
+			network.close()
+		}
 		return nil, err
 	}
 	return &Client{
 		format:     format,
-		template:   template,
+		template:   newTemplate(endpoint, address, contentType),
 		signer:     signer,
 		compressor: compressor(endpoint.Compression),
 		network:    network,

@@ -151,7 +151,7 @@ func (o *oauth2Tokens) fetch(style oauth2.AuthStyle) (*token, oauth2.AuthStyle, 
 		answer, err = settings.Token(ctx)
 	}
 	if err != nil {
-		return nil, style, newTokenError(err, o.settings.ClientSecret)
+		return nil, style, newTokenError(err, o.settings)
 	}
 	fetched, err := newToken(answer, begun)
 	return fetched, settings.AuthStyle, err

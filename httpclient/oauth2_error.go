@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 var (
@@ -29,14 +31,14 @@ func (e *tokenError) Unwrap() error { return e.err }
 var errorCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // newTokenError leaves out what the server answered but the code of its error: the rest may repeat the request.
-func newTokenError(err error, secret string) error {
+func newTokenError(err error, settings clientcredentials.Config) error {
 	var refused *oauth2.RetrieveError
 	var transport *url.Error
 	switch {
 	case errors.As(err, &refused):
 		answer := errors.New("the token server answered " + statusText(refused.Response.StatusCode))
 		code := refused.ErrorCode
-		if !errorCode.MatchString(code) || secret != "" && strings.Contains(code, secret) {
+		if !errorCode.MatchString(code) || repeatsSecret(code, settings) {
 			return &tokenError{err: answer}
 		}
 		return &tokenError{code: code, err: errors.New(answer.Error() + ": " + code)}
@@ -44,6 +46,25 @@ func newTokenError(err error, secret string) error {
 		return &tokenError{err: transport.Err}
 	}
 	return &tokenError{err: errNoToken}
+}
+
+// minSecretParam is how long a parameter is at least that may be a secret. Error codes hold shorter words by chance.
+const minSecretParam = 8
+
+// repeatsSecret tells whether the text holds the client's secret, or a parameter of the request that may be one.
+func repeatsSecret(text string, settings clientcredentials.Config) bool {
+	credentials := base64.StdEncoding.EncodeToString([]byte(settings.ClientID + ":" + settings.ClientSecret))
+	if settings.ClientSecret != "" && strings.Contains(text, settings.ClientSecret) || strings.Contains(text, credentials) {
+		return true
+	}
+	for _, values := range settings.EndpointParams {
+		for _, value := range values {
+			if len(value) >= minSecretParam && strings.Contains(text, value) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // refusesCredentials tells whether the server might take our credentials in another place of the request.

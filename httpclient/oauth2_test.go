@@ -30,6 +30,7 @@ type tokenRig struct {
 
 	answer   func(w http.ResponseWriter, r *http.Request, number int32) // to the fetch of that number, from 1
 	accept   func(authorization string) bool                            // nil: everything
+	inspect  http.HandlerFunc                                           // gets each request to the endpoint; nil: nobody
 	delay    time.Duration                                              // of the endpoint
 	networks map[string]*pipe
 }
@@ -89,6 +90,9 @@ func oauth2Endpoint() config.Endpoint {
 }
 
 func (r *tokenRig) receive(w http.ResponseWriter, request *http.Request) {
+	if r.inspect != nil {
+		r.inspect(w, request)
+	}
 	_, _ = io.Copy(io.Discard, request.Body)
 	time.Sleep(r.delay)
 	if got := r.got.note(request); r.accept != nil && !r.accept(got) {
@@ -437,6 +441,50 @@ func TestSenderThatIsCalledOffWaitsForNoToken(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(begun))
 		rig.client.Close() // ends the fetch, and waits for its end
 		require.Equal(t, time.Second, time.Since(begun))
+	})
+}
+
+func TestErrorCodeThatRepeatsTheRequestIsNotShown(t *testing.T) {
+	for _, code := range []string{"topsecret", "got.topsecret", "YWNtZTp0b3BzZWNyZXQy", "signed-assertion"} {
+		rig := &tokenRig{answer: func(w http.ResponseWriter, _ *http.Request, _ int32) {
+			refuseToken(w, http.StatusBadRequest, code)
+		}}
+		inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
+			settings := &rig.client.network.tokens.(*oauth2Tokens).settings
+			settings.EndpointParams = url.Values{"client_assertion": {"signed-assertion"}}
+			if code == "YWNtZTp0b3BzZWNyZXQy" { // what a header with basic credentials ends in
+				settings.ClientID, settings.ClientSecret = "acme", "topsecret2"
+			}
+
+			outcome, _ := send(t, rig.client)
+
+			require.ErrorContains(t, outcome.Err, "answered 400 (Bad Request)")
+			require.NotContains(t, outcome.Err.Error(), code)
+		})
+	}
+}
+
+func TestRequestWithAnotherTokenIsSignedAfresh(t *testing.T) {
+	var requests []received
+	rig := &tokenRig{answer: expiring(3600), delay: 2 * time.Second}
+	rig.accept = func(authorization string) bool { return authorization == "Bearer token-2" }
+	rig.inspect = record(&requests)
+	inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
+		rig.client.signer = newSignerOf(t, vectorSecret)
+		begun := time.Now()
+
+		rig.deliver(t)
+
+		require.Len(t, requests, 2)
+		for i, request := range requests {
+			require.Equal(t, fmt.Sprintf("Bearer token-%d", i+1), request.header.Get("Authorization"))
+			sent := begun.Add(time.Duration(i) * 2 * time.Second)
+			require.Equal(t, fmt.Sprint(sent.Unix()), request.header.Get("Webhook-Timestamp"))
+			require.NoError(t, verifySignature(t, vectorSecret, request.body, request.header))
+			require.Equal(t, requests[0].header.Get("Webhook-Id"), request.header.Get("Webhook-Id"))
+			require.Equal(t, requests[0].body, request.body)
+		}
+		require.NotEqual(t, requests[0].header.Get("Webhook-Signature"), requests[1].header.Get("Webhook-Signature"))
 	})
 }
 

@@ -29,11 +29,7 @@ var resendHeaders = map[string]string{
 
 // newTemplate makes the part of a request that is the same for all events of the endpoint. A Content-Type that is empty
 // is left to each event's content.
-func newTemplate(endpoint config.Endpoint, contentType string) (*http.Request, error) {
-	address, err := parseAddress(endpoint.URL)
-	if err != nil {
-		return nil, err
-	}
+func newTemplate(endpoint config.Endpoint, address *url.URL, contentType string) *http.Request {
 	template := &http.Request{
 		Method: http.MethodPost,
 		URL:    address,
@@ -43,16 +39,18 @@ func newTemplate(endpoint config.Endpoint, contentType string) (*http.Request, e
 	if contentType != "" {
 		template.Header["Content-Type"] = []string{contentType}
 	}
-	if address.User != nil {
-		password, _ := address.User.Password()
-		template.SetBasicAuth(address.User.Username(), password)
-		address.User = nil
+	if user := address.User; user != nil {
+		password, _ := user.Password()
+		template.SetBasicAuth(user.Username(), password)
+		withoutUser := *address
+		withoutUser.User = nil
+		template.URL = &withoutUser
 	}
 	for name, value := range endpoint.Headers {
 		setHeader(template, http.CanonicalHeaderKey(name), string(value))
 	}
 	setAuth(template, endpoint.Auth)
-	return template, nil
+	return template
 }
 
 func parseAddress(text string) (*url.URL, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -17,6 +18,7 @@ import (
 type eventTemplate struct {
 	key      string
 	limit    int // of what it renders to, in bytes
+	maxDepth int // of templates that invoke each other
 	template *template.Template
 }
 
@@ -31,25 +33,30 @@ func parseTemplate(key, text string, limit int, escape func(any) (string, error)
 	if err != nil {
 		return nil, &config.KeyError{Key: key, Err: fmt.Errorf("is no template: %s", inPlainWords(key, err))}
 	}
+	nesting := 1
 	for _, one := range parsed.Templates() {
-		prepare(one.Root, escape != nil)
-		one.Root.Nodes = slices.Insert(one.Root.Nodes, 0, stepMark())
+		nesting = max(nesting, 1+prepare(one.Root, escape != nil))
+		one.Root.Nodes = append(slices.Insert(one.Root.Nodes, 0, mark(enterMark)), mark(leaveMark))
 	}
-	return &eventTemplate{key: key, limit: limit, template: parsed}, nil
+	return &eventTemplate{key: key, limit: limit, maxDepth: max(1, maxTemplateNesting/nesting), template: parsed}, nil
 }
+
+// maxActionShown is how many characters an error shows of an action that fails.
+const maxActionShown = 80
 
 // escapeFunction has a name that parse accepts and nobody would choose.
 const escapeFunction = "_escape"
 
-// prepare marks each round of a loop, and makes every action that writes a value escape it.
-func prepare(node parse.Node, escapes bool) {
+// prepare marks each round of a loop, makes every action that writes a value escape it, and tells how many blocks are in
+// each other.
+func prepare(node parse.Node, escapes bool) (nesting int) {
 	switch node := node.(type) {
 	case *parse.ListNode:
 		if node == nil {
-			return
+			return 0
 		}
 		for _, child := range node.Nodes {
-			prepare(child, escapes)
+			nesting = max(nesting, prepare(child, escapes))
 		}
 	case *parse.ActionNode:
 		if escapes && len(node.Pipe.Decl) == 0 {
@@ -58,24 +65,26 @@ func prepare(node parse.Node, escapes bool) {
 			node.Pipe.Cmds = append(node.Pipe.Cmds, command)
 		}
 	case *parse.RangeNode:
-		prepare(node.List, escapes)
-		prepare(node.ElseList, escapes)
-		node.List.Nodes = slices.Insert(node.List.Nodes, 0, stepMark())
+		nesting = prepareBlock(&node.BranchNode, escapes)
+		node.List.Nodes = slices.Insert(node.List.Nodes, 0, mark(nil))
 	case *parse.IfNode:
-		prepare(node.List, escapes)
-		prepare(node.ElseList, escapes)
+		nesting = prepareBlock(&node.BranchNode, escapes)
 	case *parse.WithNode:
-		prepare(node.List, escapes)
-		prepare(node.ElseList, escapes)
+		nesting = prepareBlock(&node.BranchNode, escapes)
 	}
+	return nesting
 }
 
-// stepMark is a text of no bytes: writing it tells the output that a loop or a template goes on.
-func stepMark() parse.Node { return &parse.TextNode{NodeType: parse.NodeText} }
+func prepareBlock(block *parse.BranchNode, escapes bool) (nesting int) {
+	return 1 + max(prepare(block.List, escapes), prepare(block.ElseList, escapes))
+}
+
+// mark is a text of no bytes: writing it tells the output where a loop or a template goes on.
+func mark(text []byte) parse.Node { return &parse.TextNode{NodeType: parse.NodeText, Text: text} }
 
 // render gives what the template makes of a templateEvent.
 func (t *eventTemplate) render(event map[string]any) ([]byte, error) {
-	output := output{limit: t.limit}
+	output := output{limit: t.limit, maxDepth: t.maxDepth}
 	if err := t.template.Execute(&output, event); err != nil {
 		return nil, t.error(err)
 	}
@@ -111,5 +120,21 @@ func inPlainWords(key string, err error) string {
 	if rest, ok := strings.CutPrefix(text, "template: "+key+":"); ok {
 		text = "line " + rest
 	}
-	return strings.Replace(text, fmt.Sprintf("executing %q at ", key), "at ", 1)
+	text = strings.Replace(text, fmt.Sprintf("executing %q at ", key), "at ", 1)
+	return failedAction.ReplaceAllStringFunc(text, withoutLiterals)
+}
+
+// What text/template quotes of a template that fails, and the texts in that.
+var (
+	failedAction = regexp.MustCompile(`(?s) at <.*>: `)
+	literal      = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
+)
+
+// withoutLiterals shows the beginning of an action without the texts in it, which may be keys of a service.
+func withoutLiterals(action string) string {
+	action = literal.ReplaceAllString(action, `"…"`)
+	if runes := []rune(strings.TrimSuffix(action, ">: ")); len(runes) > maxActionShown {
+		return string(runes[:maxActionShown]) + "…>: "
+	}
+	return action
 }

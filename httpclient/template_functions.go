@@ -126,12 +126,23 @@ func date(layout string, timestamp any) (string, error) {
 	return at.UTC().Format(layout), nil
 }
 
-func printf(format string, values ...any) (string, error) {
-	return withinBound(fmt.Sprintf(format, values...))
+// bounded refuses beforehand what the values alone make too long.
+func bounded(write func(...any) string) func(...any) (string, error) {
+	return func(values ...any) (string, error) {
+		if all, _ := lengths(values); all > maxTemplateBytes {
+			return "", errTextTooLong
+		}
+		return withinBound(write(values...))
+	}
 }
 
-func bounded(write func(...any) string) func(...any) (string, error) {
-	return func(values ...any) (string, error) { return withinBound(write(values...)) }
+// lengths are those of all values together and of the longest one, as texts.
+func lengths(values []any) (all, longest int) {
+	for _, value := range values {
+		length := len(textOf(value))
+		all, longest = all+length, max(longest, length)
+	}
+	return all, longest
 }
 
 func withinBound(text string) (string, error) {

@@ -1,6 +1,8 @@
 package httpclient
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -96,4 +98,46 @@ func TestTextsOnTheWayAreBounded(t *testing.T) {
 			require.ErrorContains(t, err, "makes a text of more than 16777216 bytes")
 		})
 	}
+}
+
+func TestTextThatWouldBeFarTooLongIsNotMade(t *testing.T) {
+	for name, c := range map[string]struct{ template, payload string }{
+		"wide":            {`{{$x := printf (text .data.payload) 1}}`, strings.Repeat("%999999[1]d", 1000)},
+		"precise":         {`{{$x := printf (text .data.payload) 1.5}}`, strings.Repeat("%.999999[1]f", 1000)},
+		"as wide as told": {`{{$x := printf (text .data.payload) 999999 1}}`, strings.Repeat("%[1]*[2]d", 1000)},
+		"again and again": {`{{$x := printf (text .data.payload) .data.payload}}`, strings.Repeat("%[1]s", 100_000)},
+		"missing":         {`{{$x := printf (text .data.payload) 1}}`, strings.Repeat("%d%", 300_000) + strings.Repeat("%9999d", 10_000)},
+		"print":           {`{{$p := text .data.payload}}{{$x := print` + strings.Repeat(" $p", 400) + `}}`, strings.Repeat("x", 1<<19)},
+		"html":            {`{{$p := text .data.payload}}{{$x := html` + strings.Repeat(" $p", 400) + `}}`, strings.Repeat("x", 1<<19)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			event := published("t")
+			event.Payload = []byte(c.payload)
+			envelope := admitted(t, event)
+			compiled, err := parseTemplate(templateBodyKey, c.template, maxTemplateBytes, nil)
+			require.NoError(t, err)
+			dot, err := templateEvent(envelope)
+			require.NoError(t, err)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+
+			_, err = compiled.render(dot)
+
+			runtime.ReadMemStats(&after)
+			require.ErrorContains(t, err, "makes a text of more than 16777216 bytes")
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*maxPrintfBytes))
+		})
+	}
+}
+
+func TestFormatsOfUseAreWithinBounds(t *testing.T) {
+	large := strings.Repeat("x", 15<<20)
+	for _, format := range []string{"[%s] %5d|%-5s|%05.1f", "%[2]d %[1]s", "100%% of 9999999999 %.3s"} {
+		text, err := printf(format, large[:100], 7, "b", 1.5)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf(format, large[:100], 7, "b", 1.5), text)
+	}
+	text, err := printf("[%s] %d %d %d %d %d", large, 1, 2, 3, 4, 5)
+	require.NoError(t, err)
+	require.Greater(t, len(text), 15<<20)
 }

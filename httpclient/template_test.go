@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -198,4 +199,19 @@ func FuzzTemplateBody(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, string(made.body), string(again.body))
 	})
+}
+
+func TestErrorOfATemplateShowsNoTextThatIsWrittenInIt(t *testing.T) {
+	for template, want := range map[string]string{
+		`{{date "topsecret" .data.topic}}`:                                           `line 1:2: at <date "…" .data.topic>: error calling date`,
+		"{{date `topsecret` .data.topic}}":                                           `at <date "…" .data.topic>: error calling date`,
+		`{{truncate 0 "top\"secret topsecret"}}`:                                     `at <truncate 0 "…">: error calling truncate`,
+		`{{print ">: topsecret" | truncate 0}}`:                                      `at <truncate 0>: error calling truncate`,
+		`{{index .data.user_properties 0 "k" "k"` + strings.Repeat(" 0", 200) + `}}`: " 0 0 0…>: error calling index",
+	} {
+		_, _, err := newFormat(templated(template, "message.published"))
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "secret")
+		require.Less(t, len(err.Error()), 300)
+	}
 }

@@ -25,7 +25,7 @@ func (r *refusal) Error() string {
 }
 
 func (r *refusal) write(w http.ResponseWriter) {
-	if r.header != "" {
+	if r.value != "" {
 		w.Header().Set(r.header, r.value)
 	}
 	writeJSON(w, r.status, struct {

@@ -4,7 +4,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"time"
@@ -34,7 +33,7 @@ type Router interface {
 // Server is the ingest.
 type Server struct {
 	*httpserver.Server
-	token        *[sha256.Size]byte // nil: everybody may send
+	token        *httpserver.Bearer // nil: everybody may send
 	maxBodyBytes int64
 	maxEvents    int
 	router       Router
@@ -52,15 +51,12 @@ func New(cfg config.Ingest, queueSize int, router Router, log *slog.Logger) (*Se
 		return nil, fmt.Errorf("a queue of %d events takes none", queueSize)
 	}
 	s := &Server{
+		token:        httpserver.NewBearer(string(cfg.Token)),
 		maxBodyBytes: int64(cfg.MaxBodyBytes),
 		maxEvents:    queueSize,
 		router:       router,
 		log:          log,
 		bodies:       semaphore.NewWeighted(bodiesAtOnce * int64(cfg.MaxBodyBytes)),
-	}
-	if cfg.Token != "" {
-		digest := sha256.Sum256([]byte(cfg.Token))
-		s.token = &digest
 	}
 	var err error
 	s.Server, err = httpserver.New(settings(cfg), s, log)

@@ -151,7 +151,7 @@ func TestDeadLettersOnATerminal(t *testing.T) {
 
 	code, _, stderr = webhookd.Command("dead-letters", "list", "--url", "http://"+address, "--token", "wrong")
 	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "the admin side answers 401: the bearer token is not that of admin.token")
+	require.Contains(t, stderr, "the admin side answers 401: the bearer token is wrong: show admin.token")
 	code, _, stderr = webhookd.Command("dead-letters", "show", "--config", file, "00000000-0000-0000-0000-000000000007")
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "no dead letter with this id is kept")
