@@ -34,7 +34,7 @@ func withTarget(body format, endpoint config.Endpoint) (format, error) {
 	}
 	address, err := parseAddress(endpoint.URL)
 	if err != nil {
-		return body, nil // newTemplate tells of it
+		return body, nil // New tells of it
 	}
 	address.User = nil // which newTemplate has put into a header
 	types, err := config.ParseEvents(endpoint.Events)

@@ -42,6 +42,6 @@ func sendInBatches(size int) contender {
 			return err
 		}
 		defer abandon(handle)
-		return supply(ctx, handle, max(2000, 20*size))
+		return supply(ctx, handle, max(20_000, 20*size))
 	}}
 }
