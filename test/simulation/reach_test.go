@@ -9,7 +9,7 @@ import (
 // TestScenariosReachWhatTheyAttack shows that the rules are not kept for want of occasion.
 func TestScenariosReachWhatTheyAttack(t *testing.T) {
 	reached := map[string]int{}
-	for seed := range 150 {
+	for seed := range 300 {
 		r := play(t, scenarios().Example(seed))
 		require.Nil(t, r.broken)
 		for fate, n := range r.root.fates {
