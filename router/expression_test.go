@@ -50,6 +50,7 @@ func TestExpressionSelectsEventsOfEveryType(t *testing.T) {
 		`data.from_node != data.to_node`:                                                        1 << 2,
 		`data.topic.endsWith("/temperature")`:                                                   1<<3 | 1<<4 | 1<<5 | 1<<10,
 		`data.topic != "" && data.topic.split("/")[1] == "1"`:                                   1<<3 | 1<<4 | 1<<5 | 1<<10,
+		`!data.client_id.matches("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")`:                all,
 		`data.topic.matches("^site/[0-9]+/")`:                                                   1<<3 | 1<<4 | 1<<5 | 1<<10,
 		`data.topic_filter == "site/#"`:                                                         1<<6 | 1<<7 | 1<<11,
 		`data.qos > 0`:                                                                          1<<3 | 1<<4 | 1<<6,
