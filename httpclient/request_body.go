@@ -10,7 +10,8 @@ import (
 // again (RFC 9110 §9.2.2).
 var resendMethods = map[string]bool{http.MethodGet: true, http.MethodHead: true, http.MethodOptions: true}
 
-// setBody gives the request its body, which net/http sends once and no more.
+// setBody gives the request its body, which net/http sends once and no more, unless an HTTP/2 server says that it looked at
+// nothing of it (RFC 9113 §8.7).
 func setBody(request *http.Request, body []byte) {
 	request.ContentLength = int64(len(body))
 	request.Body = io.NopCloser(bytes.NewReader(body))
