@@ -172,6 +172,7 @@ type Endpoint struct {
 	URL          string   `yaml:"url"`  // http or https
 	Events       []string `yaml:"events"`
 	TopicFilters []string `yaml:"topic_filters"`
+	Without      []string `yaml:"without,omitempty"` // keys of Defaults that the endpoint does not inherit: for it they are as in Default
 
 	Timeout        time.Duration     `yaml:"timeout"`
 	Retry          Retry             `yaml:"retry"`

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/textproto"
 	"reflect"
+	"slices"
 )
 
 // Resolve returns the endpoints with what they inherit in every field that they leave zero.
@@ -21,6 +22,7 @@ func (w Webhook) complete(endpoint Endpoint) Endpoint {
 	inherit(&endpoint.QueueSize, w.QueueSize)
 	inherit(&endpoint.QueueBytes, w.QueueBytes)
 	inherit(&endpoint.DropPolicy, w.DropPolicy)
+	w.Defaults = w.Defaults.without(endpoint.Without)
 	endpoint.Headers = inheritHeaders(endpoint.Headers, w.Defaults.Headers)
 	given, defaults := reflect.ValueOf(&endpoint).Elem(), reflect.ValueOf(w.Defaults)
 	for i := range defaults.NumField() {
@@ -28,6 +30,20 @@ func (w Webhook) complete(endpoint Endpoint) Endpoint {
 	}
 	return endpoint
 }
+
+// without is what the defaults are where these of their keys say nothing.
+func (d Defaults) without(keys []string) Defaults {
+	standard := reflect.ValueOf(Default().Webhook.Defaults)
+	said := reflect.ValueOf(&d).Elem()
+	for i, key := range defaultsKeys {
+		if slices.Contains(keys, key) {
+			said.Field(i).Set(standard.Field(i))
+		}
+	}
+	return d
+}
+
+var defaultsKeys = yamlKeys(reflect.TypeFor[Defaults]())
 
 func inherit[T comparable](field *T, inherited T) {
 	var zero T

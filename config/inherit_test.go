@@ -80,6 +80,18 @@ func TestExplicitlyEmptySwitchesADefaultOff(t *testing.T) {
 	require.EqualValues(t, config.ProxyDirect, without.Proxy)
 }
 
+func TestEndpointGoesWithoutWhatItSaysOfTheDefaults(t *testing.T) {
+	endpoints := load(t, "testdata/good/switched-off.yml").Webhook.Resolve()
+	inherits, without, standard := endpoints[0], endpoints[1], config.Default().Webhook.Defaults
+	require.Equal(t, config.TLS{MinVersion: "1.3"}, inherits.TLS)
+	require.Equal(t, time.Hour, inherits.MaxAge)
+	require.Zero(t, without.TLS)
+	require.Zero(t, without.MaxAge)
+	require.Zero(t, without.Template)
+	require.Equal(t, config.RateLimit{PerSecond: 1, Burst: 2}, without.RateLimit, "it may say its own")
+	require.Equal(t, standard.Retry, without.Retry, "what can't be off is as where nobody says anything")
+}
+
 func TestHeadersInheritByNameWhateverTheirCase(t *testing.T) {
 	for _, test := range []struct{ given, defaults, want map[string]config.Secret }{
 		{nil, map[string]config.Secret{"X-A": "1"}, map[string]config.Secret{"X-A": "1"}},

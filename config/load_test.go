@@ -137,6 +137,7 @@ func TestEverythingSaidIsRead(t *testing.T) {
 			Endpoints: []config.Endpoint{{
 				Name: "analytics", Type: config.TypeHTTP, URL: "https://hooks.example.com/services/T0/B0/s3cret",
 				Events: []string{"message.*", "client.connected"}, TopicFilters: []string{"sensors/#", "+/alarm"},
+				Without: []string{"timeout"},
 				Timeout: time.Second, Retry: config.Retry{MaxAttempts: 1},
 				CircuitBreaker: config.CircuitBreaker{ResetTimeout: 5 * time.Second},
 				RateLimit:      config.RateLimit{PerSecond: 0.5},

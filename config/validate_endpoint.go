@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,11 @@ func (f *findings) checkEndpoint(path string, e Endpoint) {
 	for i, pattern := range e.Events {
 		if _, err := parseEventPattern(pattern); err != nil {
 			f.report(joinIndex(path+".events", i), "%v", err)
+		}
+	}
+	for i, key := range e.Without {
+		if !slices.Contains(defaultsKeys, key) {
+			f.report(joinIndex(path+".without", i), "is %s, which is no key of defaults%s", quote(key), suggestion(key, defaultsKeys))
 		}
 	}
 	f.checkFilters(path+".topic_filters", e.TopicFilters)
