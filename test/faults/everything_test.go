@@ -1,0 +1,145 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/router"
+)
+
+// TestEverythingAtOnce lets one endpoint ask for all there is, while its certificate and its token change, its receiver
+// fails, dead letters are replayed from two sides, and at last all is stopped.
+func TestEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	receiver, dir := newStrictReceiver(t), t.TempDir()
+	authority, certificate, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	receiver.writeAuthority(t, authority)
+	writeIdentity(t, certificate, key)
+	var logged lockedBuffer
+	handle := spawnWithEverything(t, receiver, dir, &logged)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var busy sync.WaitGroup
+	again := func(pause time.Duration, do func()) {
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				do()
+				time.Sleep(pause)
+			}
+		})
+	}
+	again(200*time.Microsecond, func() {
+		_ = handle.Notify(ctx, &messages.MessagePublished{ClientID: "c1", Topic: "t", Payload: bytes.Repeat([]byte("x"), 2000)})
+	})
+	again(1100*time.Millisecond, func() { writeIdentity(t, certificate, key) })
+	again(300*time.Millisecond, func() { receiver.token.Add(1) })
+	for range 2 {
+		again(20*time.Millisecond, func() { _, _ = handle.ReplayDeadLetters(ctx, messages.DeadLetterFilter{}) })
+	}
+	again(10*time.Millisecond, func() {
+		_, _ = handle.ListDeadLetters(ctx, messages.DeadLetterQuery{Limit: 100})
+		handle.Stats()
+	})
+	busy.Wait()
+	require.NoError(t, handle.Close(context.Background()))
+
+	ledger := handle.Stats().Endpoints[0].Ledger
+	require.Zero(t, receiver.forged.Load(), "every request is signed, those with another token too")
+	require.Greater(t, receiver.delivered.Load(), int64(50))
+	require.Greater(t, ledger.Of(actors.Delivered), uint64(receiver.delivered.Load()), "batches bring several events")
+	require.NotZero(t, ledger.AcceptedReplay)
+	require.Zero(t, ledger.Held())
+	require.Equal(t, ledger.Accepted, ledger.Of(actors.Delivered)+ledger.Total(actors.KindDropped)+ledger.Total(actors.KindDeadLettered))
+	letters := requireNoSecretInLetters(t, dir)
+	require.EqualValues(t, ledger.Total(actors.KindDeadLettered), letters)
+	for _, secret := range everySecret {
+		require.NotContains(t, logged.String(), secret)
+	}
+}
+
+var everySecret = []string{"URLS3CRET", "HEADERS3CRET", "CLIENTS3CRET", "PARAMS3CRET", "MfKQ9r8", "Bearer "}
+
+func spawnWithEverything(t *testing.T, receiver *strictReceiver, dir string, logged *lockedBuffer) *router.Handle {
+	path := func(name string) config.Path { return config.Path(filepath.Join(dir, name)) }
+	cfg := config.Default()
+	cfg.DeadLetters = config.DeadLetters{Dir: path("letters"), MaxBytes: 1 << 30, MaxAge: 24 * time.Hour}
+	cfg.Webhook.Enabled, cfg.Webhook.IncludePayload = true, true
+	cfg.Webhook.Endpoints = []config.Endpoint{{
+		Name:           "everything",
+		URL:            receiver.URL + "/hook?key=URLS3CRET",
+		Events:         []string{"message.published"},
+		ClientIDs:      []string{"c*"},
+		When:           `data.client_id != "cx"`,
+		Format:         config.FormatCloudEvents,
+		Batch:          config.Batch{MaxEvents: 10, MaxWait: 5 * time.Millisecond},
+		Compression:    config.CompressionGzip,
+		Headers:        map[string]config.Secret{"X-Key": "HEADERS3CRET"},
+		Secrets:        []config.Secret{strictSecret},
+		Auth:           &config.Auth{OAuth2: &config.OAuth2{TokenURL: receiver.tokens.URL, ClientID: "id", ClientSecret: "CLIENTS3CRET", Params: map[string]config.Secret{"a": "PARAMS3CRET"}}},
+		TLS:            config.TLS{CAFile: path("ca.pem"), CertFile: path("cert.pem"), KeyFile: path("key.pem"), ServerName: "example.com"},
+		Proxy:          config.ProxyDirect,
+		Egress:         config.Egress{Allow: []string{"127.0.0.1/32"}, Deny: []string{"0.0.0.0/0", "::/0"}},
+		RateLimit:      config.RateLimit{PerSecond: 2000, Burst: 50},
+		MaxAge:         20 * time.Second,
+		Timeout:        time.Second,
+		Workers:        8,
+		Retry:          config.Retry{MaxAttempts: 2, InitialInterval: 5 * time.Millisecond, MaxInterval: 20 * time.Millisecond},
+		CircuitBreaker: config.CircuitBreaker{FailureThreshold: 1000},
+	}}
+	log := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
+	handle, err := router.Spawn(system, cfg, router.WithLogger(log))
+	require.NoError(t, err)
+	return handle
+}
+
+// requireNoSecretInLetters counts the dead letters in the files.
+func requireNoSecretInLetters(t *testing.T, dir string) (letters int) {
+	files, err := filepath.Glob(filepath.Join(dir, "letters", "*.jsonl"))
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(text)) {
+			if !messages.IsDeadLetterMark([]byte(line)) {
+				letters++
+			}
+		}
+		for _, secret := range everySecret {
+			require.NotContains(t, string(text), secret)
+		}
+	}
+	return letters
+}
+
+// lockedBuffer is a log that several write.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
