@@ -1,6 +1,9 @@
 package actors
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // batch is events that go out as one array. It is frozen at its first send: an endpoint that sees it again sees the same
 // events under the same id. What an endpoint refuses because of one of its events is split, and the halves go out as
@@ -42,12 +45,13 @@ func sizeOf(arrivals []arrival) int64 {
 // divisible tells whether there is more than one event to split.
 func (d *Delivery) divisible() bool { return len(d.outgoing()) > 1 }
 
-// split lets the events that went out go out in two halves. Neither is charged for that.
+// split lets the events that went out go out in two halves. Neither is charged for that. The halves are copies: one that
+// waits must not hold on to the events of one that has left.
 func (d *Delivery) split() {
 	b := d.batch
 	middle := (len(b.outgoing) + 1) / 2
-	b.rest = append(b.rest, part{b.outgoing[middle:], d.tries})
-	b.outgoing, b.id = b.outgoing[:middle], ""
+	b.rest = append(b.rest, part{slices.Clone(b.outgoing[middle:]), d.tries})
+	b.outgoing, b.id = slices.Clone(b.outgoing[:middle]), ""
 }
 
 // proceed takes the events that went out off the delivery, and is false when no others are left.
@@ -58,8 +62,10 @@ func (d *Delivery) proceed() bool {
 	b := d.batch
 	b.events -= len(b.outgoing)
 	b.bytes -= sizeOf(b.outgoing)
-	next := b.rest[len(b.rest)-1]
-	b.rest = b.rest[:len(b.rest)-1]
+	last := len(b.rest) - 1
+	next := b.rest[last]
+	b.rest[last] = part{}
+	b.rest = b.rest[:last]
 	b.outgoing, b.id, d.tries = next.arrivals, "", next.tries
 	return true
 }

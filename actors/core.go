@@ -37,21 +37,21 @@ type core struct {
 // verdict is what the end of an attempt means for the events that it was about.
 type verdict struct {
 	part
-	next next
+	next sequel
 	fate Fate // where they are done
 }
 
-// next is what follows for events that went out.
-type next uint8
+// sequel is what follows for events that went out.
+type sequel uint8
 
 const (
-	done   next = iota // they have their fate
-	retry              // they go out again, after a wait
-	divide             // they go out again in halves
+	done   sequel = iota // they have their fate
+	retry                // they go out again, after a wait
+	divide               // they go out again in halves
 )
 
 // String is "dead letter", "retry" or "split".
-func (n next) String() string { return [...]string{"dead letter", "retry", "split"}[n] }
+func (s sequel) String() string { return [...]string{"dead letter", "retry", "split"}[s] }
 
 func newCore(endpoint config.Endpoint, backlog *Backlog, jitter func() float64, newID func() string) *core {
 	return &core{
@@ -156,7 +156,7 @@ func (c *core) errorText(err error) string {
 }
 
 // judge applies the table «What an answer means».
-func (c *core) judge(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fate, next) {
+func (c *core) judge(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fate, sequel) {
 	switch {
 	case outcome.Kind == httpclient.Delivered:
 		c.delivered += uint64(len(d.outgoing()))
@@ -184,7 +184,7 @@ func (c *core) judge(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fa
 // judgeRejection gives events up, or splits them where one of them may be why. What a rejection says of the endpoint's
 // health is known, for a batch, when all of it has an end: an endpoint that took nothing of it may take no arrays at all,
 // and must not be stormed with the parts of more and more batches.
-func (c *core) judgeRejection(now time.Time, d *Delivery, outcome httpclient.Outcome) next {
+func (c *core) judgeRejection(now time.Time, d *Delivery, outcome httpclient.Outcome) sequel {
 	judgement := done
 	if d.divisible() && refusedForOne(outcome.Status) {
 		judgement = divide
@@ -202,7 +202,7 @@ func (c *core) judgeRejection(now time.Time, d *Delivery, outcome httpclient.Out
 
 // judgeFailure charges the events, or does not. Events that have used up their attempts together are tried in parts, to
 // find the one that is to blame; but with max_attempts 1 nothing is sent twice.
-func (c *core) judgeFailure(d *Delivery, outcome httpclient.Outcome, charged bool) (Fate, next) {
+func (c *core) judgeFailure(d *Delivery, outcome httpclient.Outcome, charged bool) (Fate, sequel) {
 	if charged {
 		d.charged++
 	}

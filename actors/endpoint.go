@@ -198,7 +198,7 @@ func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
 	a.handling = d
 	if ended.panicked != nil {
 		a.log.Error("an attempt panicked, and its event is dead-lettered; of several, the one that is to blame",
-			"id", ended.id, "panic", ended.panicked, "stack", string(ended.stack))
+			"webhook_id", ended.id, "panic", ended.panicked, "stack", string(ended.stack))
 		a.buryIfDead(ctx, d, a.core.panicked(time.Now(), d))
 	} else {
 		a.measured.add(ended.outcome.Kind, ended.took)
@@ -210,10 +210,10 @@ func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
 func (a *endpointActor) settle(ctx actor.Context, ended *attemptEnded) {
 	now := time.Now()
 	v := a.core.settle(now, ended.delivery, ended.outcome)
+	a.buryIfDead(ctx, ended.delivery, v)
 	if ended.outcome.Kind != httpclient.Delivered {
 		a.complaints.attemptFailed(now, a.log, ended, v)
 	}
-	a.buryIfDead(ctx, ended.delivery, v)
 }
 
 // quarantine dead-letters the event over which the actor panics, so that its next instance does not meet it again, and

@@ -72,15 +72,13 @@ func Reasons(kind string) []string {
 
 // Ledger is the account of one queue, read at one moment: Accepted is the sum of all fates and of what is held.
 type Ledger struct {
-	Accepted uint64
-
-	AcceptedReplay uint64 // of the accepted, those that are replayed dead letters
-
-	Waiting  int    // events never sent
-	InFlight int    // events that were handed out and have no fate yet
-	Retrying int    // events that wait for a retry
-	Bytes    int64  // the size of all that takes room: what is held, and dead letters on their way
-	Lost     uint64 // of the dead letters, those that nothing kept
+	Accepted       uint64
+	AcceptedReplay uint64 // of the accepted, replayed dead letters
+	Waiting        int    // events never sent
+	InFlight       int    // events that were handed out and have no fate yet
+	Retrying       int    // events that wait for a retry
+	Bytes          int64  // the size of all that takes room: what is held, and dead letters on their way
+	Lost           uint64 // of the dead letters, those that nothing kept
 
 	fates [fateCount]uint64
 }

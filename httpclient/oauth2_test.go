@@ -362,30 +362,18 @@ func TestTokenServerThatFailsIsAway(t *testing.T) {
 		text   string
 		advice string
 	}{
-		"500": {status(500, "topsecret"), "500 (Internal Server Error)", "auth.oauth2.token_url"},
-		"invalid_client": {func(w http.ResponseWriter, _ *http.Request, _ int32) {
-			refuseToken(w, http.StatusUnauthorized, "invalid_client")
-		}, "401 (Unauthorized): invalid_client", "auth.oauth2.client_secret"},
-		"invalid_scope": {func(w http.ResponseWriter, _ *http.Request, _ int32) {
-			refuseToken(w, http.StatusBadRequest, "invalid_scope")
-		}, "400 (Bad Request): invalid_scope", "auth.oauth2.scopes"},
-		"another code": {func(w http.ResponseWriter, _ *http.Request, _ int32) {
-			refuseToken(w, http.StatusBadRequest, "invalid_target")
-		}, "400 (Bad Request): invalid_target", "auth.oauth2.params"},
-		"code that is none": {func(w http.ResponseWriter, _ *http.Request, _ int32) {
-			refuseToken(w, http.StatusBadRequest, "invalid\\n client")
-		}, "answered 400 (Bad Request)", "auth.oauth2.token_url"},
-		"code that is the secret": {func(w http.ResponseWriter, _ *http.Request, _ int32) {
-			refuseToken(w, http.StatusBadRequest, "topsecret")
-		}, "answered 400 (Bad Request)", "auth.oauth2.token_url"},
-		"error with 200": {func(w http.ResponseWriter, _ *http.Request, _ int32) {
-			refuseToken(w, http.StatusOK, "invalid_client")
-		}, "invalid_client", "auth.oauth2.client_id"},
-		"no JSON":   {status(200, "topsecret"), "RFC 6749 §5.1", "auth.oauth2.token_url"},
-		"no token":  {status(200, `{"topsecret":"topsecret"}`), "RFC 6749 §5.1", "auth.oauth2.token_url"},
-		"bad token": {status(200, `{"access_token":"topsecret\r\nX-Other: 1"}`), "no header can carry", "auth.oauth2.token_url"},
-		"bad type":  {status(200, `{"access_token":"topsecret","token_type":"\u0000"}`), "no header can carry", "auth.oauth2.token_url"},
-		"huge":      {status(200, `{"access_token":"`+strings.Repeat("topsecret", 1<<16)), "over 65536 bytes", "auth.oauth2.token_url"},
+		"500":                     {status(500, "topsecret"), "500 (Internal Server Error)", "auth.oauth2.token_url"},
+		"invalid_client":          {refusing(http.StatusUnauthorized, "invalid_client"), "401 (Unauthorized): invalid_client", "auth.oauth2.client_secret"},
+		"invalid_scope":           {refusing(http.StatusBadRequest, "invalid_scope"), "400 (Bad Request): invalid_scope", "auth.oauth2.scopes"},
+		"another code":            {refusing(http.StatusBadRequest, "invalid_target"), "400 (Bad Request): invalid_target", "auth.oauth2.params"},
+		"code that is none":       {refusing(http.StatusBadRequest, "invalid\\n client"), "answered 400 (Bad Request)", "auth.oauth2.token_url"},
+		"code that is the secret": {refusing(http.StatusBadRequest, "topsecret"), "answered 400 (Bad Request)", "auth.oauth2.token_url"},
+		"error with 200":          {refusing(http.StatusOK, "invalid_client"), "invalid_client", "auth.oauth2.client_id"},
+		"no JSON":                 {status(200, "topsecret"), "RFC 6749 §5.1", "auth.oauth2.token_url"},
+		"no token":                {status(200, `{"topsecret":"topsecret"}`), "RFC 6749 §5.1", "auth.oauth2.token_url"},
+		"bad token":               {status(200, `{"access_token":"topsecret\r\nX-Other: 1"}`), "no header can carry", "auth.oauth2.token_url"},
+		"bad type":                {status(200, `{"access_token":"topsecret","token_type":"\u0000"}`), "no header can carry", "auth.oauth2.token_url"},
+		"huge":                    {status(200, `{"access_token":"`+strings.Repeat("topsecret", 1<<16)), "over 65536 bytes", "auth.oauth2.token_url"},
 		"huge headers": {func(w http.ResponseWriter, _ *http.Request, _ int32) {
 			w.Header().Set("X", strings.Repeat("topsecret", 1<<14))
 		}, "not valid HTTP", "auth.oauth2.token_url"},
@@ -507,6 +495,10 @@ func status(code int, body string) func(http.ResponseWriter, *http.Request, int3
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, body)
 	}
+}
+
+func refusing(code int, reason string) func(http.ResponseWriter, *http.Request, int32) {
+	return func(w http.ResponseWriter, _ *http.Request, _ int32) { refuseToken(w, code, reason) }
 }
 
 // refuseToken answers as RFC 6749 §5.2 says.

@@ -69,6 +69,23 @@ func TestPanicOfAnEndpointActorLosesNothingItHeld(t *testing.T) {
 	})
 }
 
+// errLateTrap panics when the actor looks for advice, which it does when it knows what becomes of the event.
+type errLateTrap struct{}
+
+func (errLateTrap) Error() string { return "a bug in the actor" }
+func (errLateTrap) As(any) bool   { panic("a bug in the actor") }
+
+func TestPanicOverAnEventThatIsGivenUpLosesNoLetter(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a", Retry: config.Retry{MaxAttempts: 1}})
+		r.receivers["a"].answers(always(httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: errLateTrap{}}))
+		require.NoError(t, r.notify("trap", "t"))
+		advance(time.Minute)
+		require.Len(t, r.DeadLetters(), 1)
+		require.Zero(t, r.endpoint("a").Bytes, "nothing takes room any more")
+	})
+}
+
 func TestEndpointActorThatPanicsForEverIsNeverStopped(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Workers: 1})

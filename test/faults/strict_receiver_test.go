@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -98,24 +99,23 @@ func plainBody(request *http.Request) ([]byte, error) {
 
 // writeAuthority puts the certificate to trust into a file.
 func (r *strictReceiver) writeAuthority(t *testing.T, file string) {
-	writePEM(t, file, "CERTIFICATE", r.Certificate().Raw)
+	require.NoError(t, writePEM(file, "CERTIFICATE", r.Certificate().Raw))
 }
 
 // writeIdentity puts another client certificate and its key into their files, each at once.
-func writeIdentity(t *testing.T, certFile, keyFile string) {
+func writeIdentity(certFile, keyFile string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotAfter: time.Now().Add(time.Hour)}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	encoded, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	writePEM(t, certFile, "CERTIFICATE", certificate)
-	writePEM(t, keyFile, "PRIVATE KEY", encoded)
+	certificate, certificateErr := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	encoded, keyErr := x509.MarshalPKCS8PrivateKey(key)
+	return errors.Join(certificateErr, keyErr, writePEM(certFile, "CERTIFICATE", certificate), writePEM(keyFile, "PRIVATE KEY", encoded))
 }
 
-func writePEM(t *testing.T, file, kind string, content []byte) {
+func writePEM(file, kind string, content []byte) error {
 	next := filepath.Join(filepath.Dir(file), "next")
-	require.NoError(t, os.WriteFile(next, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600))
-	require.NoError(t, os.Rename(next, file))
+	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
+	return errors.Join(os.WriteFile(next, text, 0o600), os.Rename(next, file))
 }
