@@ -96,7 +96,11 @@ func (r *replayDeadLettersCommand) print(c console, done messages.ReplayResult) 
 	if r.JSON {
 		return json.NewEncoder(c.out).Encode(done)
 	}
-	_, err := fmt.Fprintf(c.out, "replayed: %d; their events wait in the queues of their endpoints, or are delivered\n", done.Accepted)
+	where := ""
+	if done.Accepted > 0 {
+		where = "; their events wait in the queues of their endpoints, or are delivered"
+	}
+	_, err := fmt.Fprintf(c.out, "replayed: %d%s\n", done.Accepted, where)
 	for _, rest := range []struct {
 		what    string
 		letters int

@@ -148,6 +148,10 @@ func TestDeadLettersOnATerminal(t *testing.T) {
 	code, stdout, _ = webhookd.Command("dead-letters", "replay", "--config", file, letter.ID)
 	require.Zero(t, code)
 	require.Equal(t, "replayed: 1; their events wait in the queues of their endpoints, or are delivered\n", stdout)
+	webhookd.Eventually(t, func() bool { return len(p.ListDeadLetters()) == 0 }, "the letter is closed")
+	code, stdout, _ = webhookd.Command("dead-letters", "replay", "--config", file, "--all")
+	require.Zero(t, code)
+	require.Equal(t, "replayed: 0\n", stdout)
 
 	code, _, stderr = webhookd.Command("dead-letters", "list", "--url", "http://"+address, "--token", "wrong")
 	require.Equal(t, 1, code)
