@@ -4,7 +4,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -19,7 +18,7 @@ type attemptRunner struct {
 type attemptEnded struct {
 	delivery *Delivery
 	id       string // what the request was known by
-	outcome  httpclient.Outcome
+	outcome  messages.Outcome
 	took     time.Duration
 	panicked any            // what the attempt panicked with, nil when it did not
 	stack    []byte         // of that panic

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // core decides, for one endpoint, which events go out when, and what an answer means for them. It has no clock: whoever
@@ -118,14 +118,14 @@ func (c *core) gate() time.Time {
 }
 
 // settle takes the outcome of an attempt.
-func (c *core) settle(now time.Time, d *Delivery, outcome httpclient.Outcome) verdict {
+func (c *core) settle(now time.Time, d *Delivery, outcome messages.Outcome) verdict {
 	delete(c.inFlight, d)
 	d.lastStatus, d.lastError = outcome.Status, c.errorText(outcome.Err)
 	v := verdict{part: part{d.outgoing(), d.tries}}
 	v.fate, v.next = c.judge(now, d, outcome)
 	d.deliveredBefore = c.delivered
 	due := now
-	if v.next != done && outcome.Kind != httpclient.Rejected {
+	if v.next != done && outcome.Kind != messages.OutcomeRejected {
 		due = now.Add(backoff(c.retry, d.failures))
 		d.failures++
 	}
@@ -156,16 +156,16 @@ func (c *core) errorText(err error) string {
 }
 
 // judge applies the table «What an answer means».
-func (c *core) judge(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fate, sequel) {
+func (c *core) judge(now time.Time, d *Delivery, outcome messages.Outcome) (Fate, sequel) {
 	switch {
-	case outcome.Kind == httpclient.Delivered:
+	case outcome.Kind == messages.OutcomeDelivered:
 		c.delivered += uint64(len(d.outgoing()))
 		c.breaker.succeed(d.generation)
 		if d.batch != nil {
 			d.batch.delivered = true
 		}
 		return Delivered, done
-	case outcome.Kind == httpclient.Rejected:
+	case outcome.Kind == messages.OutcomeRejected:
 		return DeadRejected, c.judgeRejection(now, d, outcome)
 	case c.expired(now) && errors.Is(outcome.Err, context.Canceled):
 		if outcome.Sent {
@@ -184,7 +184,7 @@ func (c *core) judge(now time.Time, d *Delivery, outcome httpclient.Outcome) (Fa
 // judgeRejection gives events up, or splits them where one of them may be why. What a rejection says of the endpoint's
 // health is known, for a batch, when all of it has an end: an endpoint that took nothing of it may take no arrays at all,
 // and must not be stormed with the parts of more and more batches.
-func (c *core) judgeRejection(now time.Time, d *Delivery, outcome httpclient.Outcome) sequel {
+func (c *core) judgeRejection(now time.Time, d *Delivery, outcome messages.Outcome) sequel {
 	judgement := done
 	if d.divisible() && refusedForOne(outcome.Status) {
 		judgement = divide
@@ -202,7 +202,7 @@ func (c *core) judgeRejection(now time.Time, d *Delivery, outcome httpclient.Out
 
 // judgeFailure charges the events, or does not. Events that have used up their attempts together are tried in parts, to
 // find the one that is to blame; but with max_attempts 1 nothing is sent twice.
-func (c *core) judgeFailure(d *Delivery, outcome httpclient.Outcome, charged bool) (Fate, sequel) {
+func (c *core) judgeFailure(d *Delivery, outcome messages.Outcome, charged bool) (Fate, sequel) {
 	if charged {
 		d.charged++
 	}
@@ -236,8 +236,8 @@ func (c *core) goOnProbing(d *Delivery) {
 
 // charges tells whether a failure counts against the events: always where the endpoint took the request, and where it was
 // away only if it delivered another event since their previous attempt.
-func (c *core) charges(d *Delivery, outcome httpclient.Outcome) bool {
-	return outcome.Kind == httpclient.Failed || d.attempts > 1 && c.delivered > d.deliveredBefore
+func (c *core) charges(d *Delivery, outcome messages.Outcome) bool {
+	return outcome.Kind == messages.OutcomeFailed || d.attempts > 1 && c.delivered > d.deliveredBefore
 }
 
 func (c *core) pause(until time.Time) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // FuzzEndpointHoldsNothingForEver drives a core through a troubled time drawn from the seed, just as its actor would: only
@@ -81,15 +81,15 @@ func (d *drive) trouble() {
 }
 
 func (d *drive) end(delivery *Delivery) {
-	outcome := []httpclient.Outcome{
-		{Kind: httpclient.Delivered, Sent: true},
-		{Kind: httpclient.Rejected, Status: 409, Sent: true},
-		{Kind: httpclient.Rejected, Status: 413, Sent: true},
-		{Kind: httpclient.Failed, Sent: true},
-		{Kind: httpclient.Away},
-		{Kind: httpclient.Away},
-		{Kind: httpclient.Away, Sent: true},
-		{Kind: httpclient.Away, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
+	outcome := []messages.Outcome{
+		{Kind: messages.OutcomeDelivered, Sent: true},
+		{Kind: messages.OutcomeRejected, Status: 409, Sent: true},
+		{Kind: messages.OutcomeRejected, Status: 413, Sent: true},
+		{Kind: messages.OutcomeFailed, Sent: true},
+		{Kind: messages.OutcomeAway},
+		{Kind: messages.OutcomeAway},
+		{Kind: messages.OutcomeAway, Sent: true},
+		{Kind: messages.OutcomeAway, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
 	}[d.chance.IntN(8)]
 	switch d.chance.IntN(20) {
 	case 0:
@@ -160,7 +160,7 @@ func (d *drive) pass(by time.Duration) {
 func (d *drive) recover() {
 	for d.backlog.Ledger().Held() > 0 {
 		if len(d.out) > 0 {
-			require.Equal(d, done, d.settle(d.now, draw(d.chance, &d.out), httpclient.Outcome{Kind: httpclient.Delivered, Sent: true}).next)
+			require.Equal(d, done, d.settle(d.now, draw(d.chance, &d.out), messages.Outcome{Kind: messages.OutcomeDelivered, Sent: true}).next)
 			d.advance()
 			continue
 		}
@@ -179,7 +179,7 @@ func (d *drive) shutDown() {
 		case d.expired(d.now):
 			require.NotEmpty(d, d.out, "only what is in flight outlives the cutoff")
 			delivery := draw(d.chance, &d.out)
-			canceled := httpclient.Outcome{Kind: httpclient.Failed, Sent: d.chance.IntN(2) == 0, Err: context.Canceled}
+			canceled := messages.Outcome{Kind: messages.OutcomeFailed, Sent: d.chance.IntN(2) == 0, Err: context.Canceled}
 			d.leave(d.settle(d.now, delivery, canceled))
 			d.advance()
 		case len(d.out) > 0 && d.chance.IntN(2) == 0:

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // TestEndpointScenarios runs the stories in testdata: what goes in, when, and what the endpoint does about it. Times are
@@ -115,11 +115,11 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
 		status := number(t, d.CmdArgs[1].Key)
 		s.end(t, d, answered(t, status, d.CmdArgs[2:]))
 	case "timeout":
-		s.end(t, d, httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: errors.New("time-out")})
+		s.end(t, d, messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: errors.New("time-out")})
 	case "refuse":
-		s.end(t, d, httpclient.Outcome{Kind: httpclient.Away, Err: errors.New("connection refused")})
+		s.end(t, d, messages.Outcome{Kind: messages.OutcomeAway, Err: errors.New("connection refused")})
 	case "cancel":
-		s.end(t, d, httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: context.Canceled})
+		s.end(t, d, messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: context.Canceled})
 	case "panic":
 		id := d.CmdArgs[0].Key
 		s.tell(id, s.panicked(s.now, s.take(t, id)))
@@ -153,7 +153,7 @@ func (s *scenario) replay(t *testing.T, id string) {
 	}
 }
 
-func (s *scenario) end(t *testing.T, d *datadriven.TestData, outcome httpclient.Outcome) {
+func (s *scenario) end(t *testing.T, d *datadriven.TestData, outcome messages.Outcome) {
 	id := d.CmdArgs[0].Key
 	delivery := s.take(t, id)
 	v := s.settle(s.now, delivery, outcome)
@@ -249,15 +249,15 @@ func (s *scenario) story() string {
 	return strings.Join(s.lines, "\n")
 }
 
-func answered(t *testing.T, status int, args []datadriven.CmdArg) httpclient.Outcome {
-	outcome := httpclient.Outcome{Kind: httpclient.Away, Status: status, Sent: true, Err: errors.New(http.StatusText(status))}
+func answered(t *testing.T, status int, args []datadriven.CmdArg) messages.Outcome {
+	outcome := messages.Outcome{Kind: messages.OutcomeAway, Status: status, Sent: true, Err: errors.New(http.StatusText(status))}
 	switch {
 	case status == http.StatusOK:
-		outcome.Kind, outcome.Err = httpclient.Delivered, nil
+		outcome.Kind, outcome.Err = messages.OutcomeDelivered, nil
 	case slices.Contains([]int{400, 409, 413, 422}, status):
-		outcome.Kind = httpclient.Rejected
+		outcome.Kind = messages.OutcomeRejected
 	case status == http.StatusInternalServerError:
-		outcome.Kind = httpclient.Failed
+		outcome.Kind = messages.OutcomeFailed
 	}
 	for _, arg := range args {
 		outcome.PauseAsked, outcome.Pause = true, duration(t, arg.Vals[0])

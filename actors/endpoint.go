@@ -13,7 +13,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -21,7 +20,7 @@ import (
 type Sender interface {
 	// Send sends the events in one request and ends soon after ctx does: one event, or what the endpoint's batch allows. The
 	// id is the event's, or the batch's own. A panic costs these events alone.
-	Send(ctx context.Context, id string, events []*messages.Envelope) httpclient.Outcome
+	Send(ctx context.Context, id string, events []*messages.Envelope) messages.Outcome
 	// Close frees what the sender holds, after the last Send ended.
 	Close()
 }
@@ -211,7 +210,7 @@ func (a *endpointActor) settle(ctx actor.Context, ended *attemptEnded) {
 	now := time.Now()
 	v := a.core.settle(now, ended.delivery, ended.outcome)
 	a.buryIfDead(ctx, ended.delivery, v)
-	if ended.outcome.Kind != httpclient.Delivered {
+	if ended.outcome.Kind != messages.OutcomeDelivered {
 		a.complaints.attemptFailed(now, a.log, ended, v)
 	}
 }

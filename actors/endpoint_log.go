@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // complaintInterval is the time between two lines about failures of one kind.
@@ -13,7 +14,7 @@ const complaintInterval = 10 * time.Second
 // complaints says what is wrong with an endpoint without flooding the log: of each kind of failure the first at once,
 // then one every ten seconds with the number of those left out.
 type complaints struct {
-	kinds [httpclient.Away + 1]struct {
+	kinds [messages.OutcomeAway + 1]struct {
 		last    time.Time
 		leftOut int
 	}
@@ -27,7 +28,7 @@ func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attem
 		return
 	}
 	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.arrivals),
-		"attempt", v.attempts, "error", outcome.Err, "next", v.next.String(), "advice", outcome.Advice(), "left_out", kind.leftOut)
+		"attempt", v.attempts, "error", outcome.Err, "next", v.next.String(), "advice", httpclient.Advice(outcome), "left_out", kind.leftOut)
 	kind.last, kind.leftOut = now, 0
 }
 

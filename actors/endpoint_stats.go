@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // EndpointStats is one endpoint at one moment. The Ledger's figures belong together; the others may be a moment older.
@@ -12,7 +12,7 @@ type EndpointStats struct {
 	Name string
 	Ledger
 	Breaker  BreakerState
-	Attempts map[httpclient.Kind]uint64 // attempts that ended, by outcome
+	Attempts map[messages.OutcomeKind]uint64 // attempts that ended, by outcome
 	Duration DurationHistogram
 }
 
@@ -39,12 +39,12 @@ func (e *Endpoint) Stats() EndpointStats {
 
 // attemptStats are written by the endpoint's actor and read by anyone.
 type attemptStats struct {
-	kinds   [httpclient.Away + 1]atomic.Uint64
+	kinds   [messages.OutcomeLocal + 1]atomic.Uint64
 	buckets [len(DurationBuckets) + 1]atomic.Uint64
 	nanos   atomic.Int64
 }
 
-func (s *attemptStats) add(kind httpclient.Kind, took time.Duration) {
+func (s *attemptStats) add(kind messages.OutcomeKind, took time.Duration) {
 	s.kinds[kind].Add(1)
 	s.nanos.Add(int64(took))
 	bucket := 0
@@ -54,9 +54,9 @@ func (s *attemptStats) add(kind httpclient.Kind, took time.Duration) {
 	s.buckets[bucket].Add(1)
 }
 
-func (s *attemptStats) byKind() map[httpclient.Kind]uint64 {
-	kinds := map[httpclient.Kind]uint64{}
-	for kind := httpclient.Delivered; kind <= httpclient.Away; kind++ {
+func (s *attemptStats) byKind() map[messages.OutcomeKind]uint64 {
+	kinds := map[messages.OutcomeKind]uint64{}
+	for _, kind := range messages.OutcomeKinds() {
 		kinds[kind] = s.kinds[kind].Load()
 	}
 	return kinds

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -21,8 +20,8 @@ import (
 type rejecting struct{}
 
 func (rejecting) Close() {}
-func (rejecting) Send(context.Context, string, []*messages.Envelope) httpclient.Outcome {
-	return httpclient.Outcome{Kind: httpclient.Rejected, Status: 400, Sent: true}
+func (rejecting) Send(context.Context, string, []*messages.Envelope) messages.Outcome {
+	return messages.Outcome{Kind: messages.OutcomeRejected, Status: 400, Sent: true}
 }
 
 func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 func TestEvictedRetryHoldsBackNothing(t *testing.T) {
@@ -20,7 +20,7 @@ func TestEvictedRetryHoldsBackNothing(t *testing.T) {
 	_, err := backlog.Offer(time.Time{}, newEvent(t, "a"))
 	require.NoError(t, err)
 	a := core.next(now)
-	require.Equal(t, retry, core.settle(now, a, httpclient.Outcome{Kind: httpclient.Away}).next)
+	require.Equal(t, retry, core.settle(now, a, messages.Outcome{Kind: messages.OutcomeAway}).next)
 	require.Nil(t, core.next(now), "in order, all wait for the retry")
 
 	signals, err := backlog.Offer(time.Time{}, newEvent(t, "b"))

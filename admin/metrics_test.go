@@ -38,7 +38,7 @@ var exported = map[string]labelValues{
 	"webhookd_endpoint_lost_events_total":          {},
 	"webhookd_endpoint_held_events":                {"state", []string{"waiting", "in_flight", "retrying"}},
 	"webhookd_endpoint_held_bytes":                 {},
-	"webhookd_endpoint_attempts_total":             {"outcome", []string{"delivered", "rejected", "failed", "away"}},
+	"webhookd_endpoint_attempts_total":             {"outcome", []string{"delivered", "rejected", "failed", "away", "throttled", "not_processed", "local"}},
 	"webhookd_endpoint_request_duration_seconds":   {},
 	"webhookd_endpoint_breaker_state":              {"state", []string{"closed", "open", "half_open"}},
 }

@@ -124,7 +124,7 @@ func deliveryBy(t *testing.T, service string) func(messages.Event) string {
 		}
 		envelope := admitted(t, event, cfg)
 		outcome := client.Send(t.Context(), envelope.ID, []*messages.Envelope{envelope})
-		require.Equal(t, httpclient.Delivered, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 		return <-bodies
 	}
 }

@@ -9,14 +9,16 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // Advice is one sentence on what an operator can do about the outcome; "" for a delivery.
-func (o Outcome) Advice() string {
+func Advice(o messages.Outcome) string {
 	var noToken *tokenError
 	var denied *DeniedError
 	switch {
-	case o.Kind == Delivered:
+	case o.Kind == messages.OutcomeDelivered:
 		return ""
 	case errors.As(o.Err, &noToken):
 		return adviceOnToken(noToken)
@@ -24,7 +26,7 @@ func (o Outcome) Advice() string {
 		return adviceOnDenied
 	case o.Status != 0:
 		return adviceOnStatus(o.Status)
-	case o.Kind == Rejected:
+	case o.Kind == messages.OutcomeRejected:
 		return "the event can't be sent as it is, now or later: the error says why"
 	case errors.Is(o.Err, context.Canceled):
 		return "the attempt was called off here: nothing is known to be wrong with the endpoint"
@@ -59,7 +61,7 @@ func adviceOnStatus(status int) string {
 	switch {
 	case status >= 300 && status < 400:
 		return "redirects are not followed: write the final address into url"
-	case kindOf(status) == Rejected:
+	case kindOf(status) == messages.OutcomeRejected:
 		return "the receiver refuses this event: check what it expects"
 	case status >= 400 && status < 600:
 		return "the receiver failed at this event: look into its log"

@@ -6,6 +6,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/fluxmq/webhookd/messages"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,7 +33,7 @@ func TestAdviceOnAStatusNamesWhatToCheck(t *testing.T) {
 		101: "leads to a receiver of webhooks",
 		999: "leads to a receiver of webhooks",
 	} {
-		require.Contains(t, interpret(status, nil, retryAfterNow).Advice(), part, "status %d", status)
+		require.Contains(t, Advice(interpret(status, nil, retryAfterNow)), part, "status %d", status)
 	}
 }
 
@@ -41,6 +42,6 @@ func TestAdviceOnAFailureToConnectNamesWhatToCheck(t *testing.T) {
 		"check url and the name servers":         &net.DNSError{Err: "no answer", IsTimeout: true},
 		"check url, the network and the proxies": fmt.Errorf("tunnel: %w", errors.New("Bad Gateway")),
 	} {
-		require.Contains(t, Outcome{Kind: Away, Err: err}.Advice(), part)
+		require.Contains(t, Advice(messages.Outcome{Kind: messages.OutcomeAway, Err: err}), part)
 	}
 }

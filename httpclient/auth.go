@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // tokens are credentials that change while the program runs.
@@ -53,7 +54,7 @@ func setAuth(template *http.Request, auth *config.Auth) {
 
 // withToken makes an attempt with a token. Where the endpoint refuses it with a 401, and there is another one now, the
 // attempt is made once more with that.
-func withToken(ctx context.Context, deadline time.Time, tokens tokens, attempt func(authorization string) Outcome) Outcome {
+func withToken(ctx context.Context, deadline time.Time, tokens tokens, attempt func(authorization string) messages.Outcome) messages.Outcome {
 	held, err := tokens.token(ctx, deadline)
 	if err != nil {
 		return withoutToken(ctx, err)
@@ -77,9 +78,9 @@ func withToken(ctx context.Context, deadline time.Time, tokens tokens, attempt f
 }
 
 // withoutToken is the outcome of an attempt that had nothing to show to the endpoint, and sent nothing.
-func withoutToken(ctx context.Context, err error) Outcome {
+func withoutToken(ctx context.Context, err error) messages.Outcome {
 	if ctx.Err() != nil {
-		return Outcome{Kind: Failed, Err: fmt.Errorf("the attempt was cut short: %w", ctx.Err())}
+		return messages.Outcome{Kind: messages.OutcomeFailed, Err: fmt.Errorf("the attempt was cut short: %w", ctx.Err())}
 	}
-	return Outcome{Kind: Away, Err: err}
+	return messages.Outcome{Kind: messages.OutcomeAway, Err: err}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 func TestCredentialsThatNeverChangeAreSentWithEachRequest(t *testing.T) {
@@ -52,7 +53,7 @@ func TestCredentialsThatNeverChangeAreSentOnce(t *testing.T) {
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 	require.Equal(t, 401, outcome.Status)
-	require.Contains(t, outcome.Advice(), "check auth")
+	require.Contains(t, Advice(outcome), "check auth")
 	require.Len(t, requests, 1)
 }
 
@@ -117,7 +118,7 @@ func TestBearerFileIsReadAtOnceAfterARefusal(t *testing.T) {
 
 		outcome, took := send(t, client)
 
-		require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 		require.Zero(t, took)
 		require.Equal(t, []string{"Bearer first", "Bearer first", "Bearer second"}, got.all)
 	})
@@ -131,7 +132,7 @@ func TestSecondRefusalIsTheOutcome(t *testing.T) {
 
 		outcome, _ := send(t, client)
 
-		require.Equal(t, Away, outcome.Kind)
+		require.Equal(t, messages.OutcomeAway, outcome.Kind)
 		require.Equal(t, 401, outcome.Status)
 		require.True(t, outcome.Sent)
 		require.Equal(t, []string{"Bearer first", "Bearer first", "Bearer second"}, got.all)

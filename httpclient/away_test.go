@@ -12,12 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fluxmq/webhookd/messages"
 	"github.com/stretchr/testify/require"
 )
 
-func requireAway(t *testing.T, outcome Outcome) {
+func requireAway(t *testing.T, outcome messages.Outcome) {
 	t.Helper()
-	require.Equal(t, Away, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeAway, outcome.Kind, "%v", outcome.Err)
 	require.Zero(t, outcome.Status)
 	require.False(t, outcome.Sent)
 	require.Error(t, outcome.Err)
@@ -31,14 +32,14 @@ func TestRefusedPortIsAway(t *testing.T) {
 	requireAway(t, outcome)
 	require.ErrorIs(t, outcome.Err, syscall.ECONNREFUSED)
 	require.ErrorContains(t, outcome.Err, "dial tcp "+address)
-	require.Contains(t, outcome.Advice(), "nothing listens")
+	require.Contains(t, Advice(outcome), "nothing listens")
 }
 
 func TestHostWithoutAnAddressIsAway(t *testing.T) {
 	outcome := clientOf(t, "http://webhookd.invalid").sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
-	require.Contains(t, outcome.Advice(), "can't be re") // resolved, or reached where no name server answers
+	require.Contains(t, Advice(outcome), "can't be re") // resolved, or reached where no name server answers
 }
 
 func TestUntrustedCertificateIsAway(t *testing.T) {
@@ -48,7 +49,7 @@ func TestUntrustedCertificateIsAway(t *testing.T) {
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "certificate")
-	require.Contains(t, outcome.Advice(), "not trusted")
+	require.Contains(t, Advice(outcome), "not trusted")
 }
 
 func TestCertificateOfAnotherHostIsAway(t *testing.T) {
@@ -60,7 +61,7 @@ func TestCertificateOfAnotherHostIsAway(t *testing.T) {
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "localhost")
-	require.Contains(t, outcome.Advice(), "not trusted")
+	require.Contains(t, Advice(outcome), "not trusted")
 }
 
 func TestPlainHTTPWhereTLSIsExpectedIsAway(t *testing.T) {
@@ -72,7 +73,7 @@ func TestPlainHTTPWhereTLSIsExpectedIsAway(t *testing.T) {
 	outcome := clientOf(t, strings.Replace(url, "http", "https", 1)).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
-	require.Contains(t, outcome.Advice(), "speaks no TLS")
+	require.Contains(t, Advice(outcome), "speaks no TLS")
 }
 
 func TestHandshakeThatNeverEndsIsAway(t *testing.T) {
@@ -87,7 +88,7 @@ func TestHandshakeThatNeverEndsIsAway(t *testing.T) {
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
-	require.Contains(t, outcome.Advice(), "raise timeout")
+	require.Contains(t, Advice(outcome), "raise timeout")
 	<-closed // net/http goes on with a handshake that nobody waits for, but not for ever
 }
 

@@ -56,16 +56,16 @@ func New(endpoint config.Endpoint, log *slog.Logger) (*Client, error) {
 // as the answer's headers are there: the body is read for at most one second and 64 KiB, and changes nothing. Where the
 // endpoint refuses a token that changes (auth.bearer_file, auth.oauth2) with a 401, and there is another one, the request
 // is sent once more within the attempt.
-func (c *Client) Send(ctx context.Context, id string, events []*messages.Envelope) Outcome {
+func (c *Client) Send(ctx context.Context, id string, events []*messages.Envelope) messages.Outcome {
 	content, err := c.format(events)
 	if err != nil {
-		return Outcome{Kind: Rejected, Err: fmt.Errorf("build the request: %w", err)}
+		return messages.Outcome{Kind: messages.OutcomeRejected, Err: fmt.Errorf("build the request: %w", err)}
 	}
 	deadline := time.Now().Add(c.timeout)
 	if c.network.tokens == nil {
 		return c.exchange(ctx, deadline, id, content, "")
 	}
-	return withToken(ctx, deadline, c.network.tokens, func(authorization string) Outcome {
+	return withToken(ctx, deadline, c.network.tokens, func(authorization string) messages.Outcome {
 		return c.exchange(ctx, deadline, id, content, authorization)
 	})
 }

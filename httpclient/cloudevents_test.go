@@ -64,7 +64,7 @@ func TestCloudEventOfEachTypeIsReadByTheSDK(t *testing.T) {
 		client, events := newClient(t, endpoint), allAdmitted(t, everyEvent(text)...)
 
 		for _, one := range events {
-			require.Equal(t, Delivered, client.sendEvent(t.Context(), one).Kind, "%s", one.Type())
+			require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), one).Kind, "%s", one.Type())
 		}
 
 		requireCloudEvents(t, events, receiver.events)
@@ -75,8 +75,8 @@ func TestBatchOfCloudEventsIsReadByTheSDK(t *testing.T) {
 	endpoint, receiver := cloudEndpoint(t, 100)
 	client, events := newClient(t, endpoint), allAdmitted(t, everyEvent(nasty)...)
 
-	require.Equal(t, Delivered, client.Send(t.Context(), "batch-1", events).Kind)
-	require.Equal(t, Delivered, client.Send(t.Context(), "batch-2", events[:1]).Kind)
+	require.Equal(t, messages.OutcomeDelivered, client.Send(t.Context(), "batch-1", events).Kind)
+	require.Equal(t, messages.OutcomeDelivered, client.Send(t.Context(), "batch-2", events[:1]).Kind)
 
 	requireCloudEvents(t, append(events, events[0]), receiver.events)
 }

@@ -47,7 +47,7 @@ func TestBodyOfAKibibyteIsCompressed(t *testing.T) {
 
 	outcome := newClient(t, gzipEndpoint(server.URL)).sendEvent(t.Context(), event)
 
-	require.Equal(t, Delivered, outcome.Kind)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind)
 	require.Len(t, requests, 1)
 	require.Equal(t, []string{"gzip"}, requests[0].header["Content-Encoding"])
 	require.Equal(t, []string{"application/json"}, requests[0].header["Content-Type"])

@@ -62,7 +62,7 @@ func TestBodyBeyondTheLimitCostsTheConnection(t *testing.T) {
 	client, event := clientOf(t, server.URL), newEvent(t, 0)
 
 	for range 3 {
-		require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
+		require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 	}
 
 	require.EqualValues(t, 3, opened.Load())
@@ -103,7 +103,7 @@ func TestMoreSendersThanWorkersShareTheConnections(t *testing.T) {
 
 	var senders sync.WaitGroup
 	for range 20 {
-		senders.Go(func() { assert.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind) })
+		senders.Go(func() { assert.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind) })
 	}
 	senders.Wait()
 
@@ -124,7 +124,7 @@ func TestBrokenConnectionIsNotSentAgain(t *testing.T) {
 			endpoint.Headers = map[string]config.Secret{header: "1"}
 			client, event := newClient(t, endpoint), newEvent(t, 0)
 
-			require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
+			require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 			outcome := client.sendEvent(t.Context(), event)
 
 			requireBroken(t, outcome)
@@ -155,7 +155,7 @@ func TestIdleConnectionThatTakesNothingIsReplaced(t *testing.T) {
 	stuck.Store(true)
 	outcome := client.sendEvent(t.Context(), event)
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Len(t, requests, 2)
 	require.Equal(t, requests[0], requests[1])
 }
@@ -184,7 +184,7 @@ func stickFirstConnection(t *testing.T, client *Client, event *messages.Envelope
 		}
 		return conn, err
 	}
-	require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
+	require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 	return &first.stuck
 }
 
@@ -197,7 +197,7 @@ func TestEndpointGoneBetweenTwoDeliveriesIsAway(t *testing.T) {
 
 	require.Eventually(t, func() bool {
 		outcome := client.sendEvent(t.Context(), event)
-		return outcome.Kind == Away && !outcome.Sent
+		return outcome.Kind == messages.OutcomeAway && !outcome.Sent
 	}, 5*time.Second, time.Millisecond)
 }
 

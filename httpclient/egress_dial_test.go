@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // nameServer answers queries for IPv4 addresses over UDP. Each query for a name takes the next of its answers; the last
@@ -103,12 +104,12 @@ func clientOfName(t *testing.T, server string, answers ...[]string) *Client {
 	return client
 }
 
-func requireDenied(t *testing.T, outcome Outcome) *DeniedError {
+func requireDenied(t *testing.T, outcome messages.Outcome) *DeniedError {
 	t.Helper()
-	require.Equal(t, Rejected, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeRejected, outcome.Kind, "%v", outcome.Err)
 	require.Zero(t, outcome.Status)
 	require.False(t, outcome.Sent)
-	require.Contains(t, outcome.Advice(), "egress.allow")
+	require.Contains(t, Advice(outcome), "egress.allow")
 	var denied *DeniedError
 	require.ErrorAs(t, outcome.Err, &denied)
 	return denied
@@ -118,7 +119,7 @@ func TestNameThatComesToMeanADeniedAddressIsRejected(t *testing.T) {
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
 	client, event := clientOfName(t, server.URL, []string{"127.0.0.1"}, []string{"169.254.169.254"}), newEvent(t, 0)
 
-	require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
+	require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 	outcome := client.sendEvent(t.Context(), event)
 
 	requireDenied(t, outcome)
@@ -131,7 +132,7 @@ func TestConnectionThatIsOpenWasCheckedWhenItWasMade(t *testing.T) {
 	client, event := clientOfName(t, server.URL, []string{"127.0.0.1"}, []string{"169.254.169.254"}), newEvent(t, 0)
 
 	for range 3 {
-		require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
+		require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 	}
 }
 
@@ -142,7 +143,7 @@ func TestPermittedAddressBesideDeniedOnesIsDialled(t *testing.T) {
 	} {
 		outcome := clientOfName(t, server.URL, addresses).sendEvent(t.Context(), newEvent(t, 0))
 
-		require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	}
 }
 
@@ -164,7 +165,7 @@ func TestPermittedAddressThatFailsBesideDeniedOnesIsAway(t *testing.T) {
 
 		requireAway(t, outcome)
 		require.NotErrorAs(t, outcome.Err, new(*DeniedError))
-		require.Contains(t, outcome.Advice(), "check")
+		require.Contains(t, Advice(outcome), "check")
 	}
 }
 
@@ -191,7 +192,7 @@ func TestNumberThatAResolverTakesForAnAddressIsNotDialled(t *testing.T) {
 
 		outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
-		if outcome.Kind == Away { // Go takes it for no name at all
+		if outcome.Kind == messages.OutcomeAway { // Go takes it for no name at all
 			require.ErrorAs(t, outcome.Err, new(*net.DNSError), host)
 			continue
 		}
@@ -208,7 +209,7 @@ func TestAllowListIsEveryDeniedAndSomeAllowed(t *testing.T) {
 	endpoint.Egress.Allow = []string{"127.0.0.0/8"}
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 }
 
 func TestAddressOfTheProxyIsCheckedToo(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 const (
@@ -15,7 +17,7 @@ const (
 // exchange sends one request and says what its answer means. An authorization that is empty leaves the endpoint's own.
 func (c *Client) exchange(
 	ctx context.Context, deadline time.Time, id string, content content, authorization string,
-) Outcome {
+) messages.Outcome {
 	attempt, cancel := context.WithCancel(ctx)
 	defer cancel()
 	timer := time.AfterFunc(time.Until(deadline), cancel)

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // maxErrorBytes bounds the text of an error in which a certificate or a proxy has a say.
@@ -38,26 +40,26 @@ func (p *progress) trace(ctx context.Context) context.Context {
 
 // failure says what it means that err came instead of an answer. callerErr is the error of the caller's context, and
 // ended tells that the attempt's own is done.
-func failure(err error, p *progress, callerErr error, ended bool) Outcome {
+func failure(err error, p *progress, callerErr error, ended bool) messages.Outcome {
 	sent := p.sent.Load()
 	var denied *DeniedError
 	switch {
 	case callerErr != nil:
-		return Outcome{Kind: Failed, Err: fmt.Errorf("the attempt was cut short: %w", callerErr), Sent: sent}
+		return messages.Outcome{Kind: messages.OutcomeFailed, Err: fmt.Errorf("the attempt was cut short: %w", callerErr), Sent: sent}
 	case errors.As(err, &denied):
-		return Outcome{Kind: Rejected, Err: denied}
+		return messages.Outcome{Kind: messages.OutcomeRejected, Err: denied}
 	case ended && sent:
-		return Outcome{Kind: Failed, Err: fmt.Errorf("no answer within timeout: %w", context.DeadlineExceeded), Sent: true}
+		return messages.Outcome{Kind: messages.OutcomeFailed, Err: fmt.Errorf("no answer within timeout: %w", context.DeadlineExceeded), Sent: true}
 	case ended:
-		return Outcome{Kind: Away, Err: fmt.Errorf("no connection within timeout: %w", context.DeadlineExceeded)}
+		return messages.Outcome{Kind: messages.OutcomeAway, Err: fmt.Errorf("no connection within timeout: %w", context.DeadlineExceeded)}
 	case sent && !p.answered.Load() && (isHandshakeAlert(err) || isUnestablished(err)):
-		return Outcome{Kind: Away, Err: connectError(err, p)}
+		return messages.Outcome{Kind: messages.OutcomeAway, Err: connectError(err, p)}
 	case sent:
-		return Outcome{Kind: Failed, Err: brokenError(err, p.answered.Load()), Sent: true}
+		return messages.Outcome{Kind: messages.OutcomeFailed, Err: brokenError(err, p.answered.Load()), Sent: true}
 	case p.begun.Load():
-		return Outcome{Kind: Away, Err: connectError(err, p)}
+		return messages.Outcome{Kind: messages.OutcomeAway, Err: connectError(err, p)}
 	}
-	return Outcome{Kind: Rejected, Err: fmt.Errorf("build the request: %w", err)}
+	return messages.Outcome{Kind: messages.OutcomeRejected, Err: fmt.Errorf("build the request: %w", err)}
 }
 
 // brokenError leaves out the text of errors about the answer: they quote it, and an answer may quote the request.

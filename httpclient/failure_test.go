@@ -15,11 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
-func requireBroken(t *testing.T, outcome Outcome) {
+func requireBroken(t *testing.T, outcome messages.Outcome) {
 	t.Helper()
-	require.Equal(t, Failed, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeFailed, outcome.Kind, "%v", outcome.Err)
 	require.Zero(t, outcome.Status)
 	require.True(t, outcome.Sent)
 	require.Error(t, outcome.Err)
@@ -46,7 +47,7 @@ func TestAnswerThatIsNoneIsAFailure(t *testing.T) {
 
 			requireBroken(t, outcome)
 			require.Less(t, len(outcome.Err.Error()), maxErrorBytes)
-			require.Contains(t, outcome.Advice(), "the connection broke")
+			require.Contains(t, Advice(outcome), "the connection broke")
 		})
 	}
 }
@@ -62,9 +63,9 @@ func FuzzAnswer(f *testing.F) {
 		outcome := clientOf(t, listen(t, answering(answer))).sendEvent(t.Context(), newEvent(t, 0))
 
 		require.True(t, outcome.Sent)
-		require.Contains(t, []Kind{Delivered, Rejected, Failed, Away}, outcome.Kind)
-		require.Equal(t, outcome.Kind == Delivered, outcome.Err == nil)
-		require.Equal(t, outcome.Kind == Delivered, outcome.Advice() == "")
+		require.Contains(t, []messages.OutcomeKind{messages.OutcomeDelivered, messages.OutcomeRejected, messages.OutcomeFailed, messages.OutcomeAway}, outcome.Kind)
+		require.Equal(t, outcome.Kind == messages.OutcomeDelivered, outcome.Err == nil)
+		require.Equal(t, outcome.Kind == messages.OutcomeDelivered, Advice(outcome) == "")
 		require.GreaterOrEqual(t, outcome.Pause, time.Duration(0))
 	})
 }
@@ -81,7 +82,7 @@ func TestBodyThatIsMalformedChangesNoVerdict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			outcome := clientOf(t, listen(t, answering(answer))).sendEvent(t.Context(), newEvent(t, 0))
 
-			require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+			require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 		})
 	}
 }
@@ -115,9 +116,9 @@ func TestAnswerBeforeTheWholeRequestIsTheVerdict(t *testing.T) {
 
 	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 16<<20))
 
-	require.Equal(t, Rejected, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeRejected, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, 413, outcome.Status)
-	require.Contains(t, outcome.Advice(), "too large")
+	require.Contains(t, Advice(outcome), "too large")
 }
 
 func TestResetAfterAnEarlyAnswerIsThatAnswerOrAFailure(t *testing.T) {
@@ -130,7 +131,7 @@ func TestResetAfterAnEarlyAnswerIsThatAnswerOrAFailure(t *testing.T) {
 	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 16<<20))
 
 	if outcome.Status == 413 {
-		require.Equal(t, Rejected, outcome.Kind)
+		require.Equal(t, messages.OutcomeRejected, outcome.Kind)
 		return
 	}
 	requireBroken(t, outcome)
@@ -153,7 +154,7 @@ func TestAttemptThatItsCallerCancelsIsAFailure(t *testing.T) {
 
 	requireBroken(t, outcome)
 	require.ErrorIs(t, outcome.Err, context.Canceled)
-	require.Contains(t, outcome.Advice(), "called off")
+	require.Contains(t, Advice(outcome), "called off")
 }
 
 func TestAttemptCancelledBeforehandSendsNothing(t *testing.T) {
@@ -164,7 +165,7 @@ func TestAttemptCancelledBeforehandSendsNothing(t *testing.T) {
 
 	outcome := clientOf(t, server.URL).sendEvent(ctx, newEvent(t, 0))
 
-	require.Equal(t, Failed, outcome.Kind)
+	require.Equal(t, messages.OutcomeFailed, outcome.Kind)
 	require.False(t, outcome.Sent)
 	require.ErrorIs(t, outcome.Err, context.Canceled)
 	require.Empty(t, requests)
@@ -178,12 +179,12 @@ func TestEventThatCannotBeSentIsRejected(t *testing.T) {
 
 	outcome := clientOf(t, server.URL).sendEvent(t.Context(), event)
 
-	require.Equal(t, Rejected, outcome.Kind)
+	require.Equal(t, messages.OutcomeRejected, outcome.Kind)
 	require.Zero(t, outcome.Status)
 	require.False(t, outcome.Sent)
 	require.Error(t, outcome.Err)
 	require.NotContains(t, outcome.Err.Error(), "topsecret")
-	require.Contains(t, outcome.Advice(), "can't be sent as it is")
+	require.Contains(t, Advice(outcome), "can't be sent as it is")
 	require.Empty(t, requests)
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fluxmq/webhookd/messages"
 	"github.com/stretchr/testify/require"
 )
 
@@ -36,7 +37,7 @@ func TestHTTP2SharesOneConnection(t *testing.T) {
 
 	for range 10 {
 		outcome := client.sendEvent(t.Context(), event)
-		require.Equal(t, Away, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeAway, outcome.Kind, "%v", outcome.Err)
 		require.Equal(t, 503, outcome.Status)
 		require.Equal(t, 3*time.Second, outcome.Pause)
 	}
@@ -62,7 +63,7 @@ func TestHTTP2TimeoutIsAFailure(t *testing.T) {
 
 	requireBroken(t, outcome)
 	require.Equal(t, "HTTP/2.0", <-protocols)
-	require.Contains(t, outcome.Advice(), "too slow")
+	require.Contains(t, Advice(outcome), "too slow")
 }
 
 // cutConn is a connection whose other side can be cut off without a sign of it.
@@ -98,7 +99,7 @@ func TestHTTP2ConnectionThatIsCutOffIsReplaced(t *testing.T) {
 		}
 
 		outcome, _ := send(t, client)
-		require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 		require.Equal(t, "HTTP/2.0", <-protocols)
 		cut.Store(true)
 		outcome, _ = send(t, client)
@@ -106,7 +107,7 @@ func TestHTTP2ConnectionThatIsCutOffIsReplaced(t *testing.T) {
 		cut = new(atomic.Bool)         // of the next connection
 		time.Sleep(2 * keepAliveCheck) // a ping goes out, and is waited for
 		outcome, _ = send(t, client)
-		require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 
 		client.Close()
 		require.NoError(t, server.Close())

@@ -125,7 +125,7 @@ func closedPort(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-func (c *Client) sendEvent(ctx context.Context, event *messages.Envelope) Outcome {
+func (c *Client) sendEvent(ctx context.Context, event *messages.Envelope) messages.Outcome {
 	return c.Send(ctx, event.ID, []*messages.Envelope{event})
 }
 

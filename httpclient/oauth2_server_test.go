@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // withTokensFrom makes the endpoint fetch its tokens there.
@@ -37,7 +38,7 @@ func TestTokenServerIsTrustedAsTheEndpointButIsNone(t *testing.T) {
 
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Zero(t, <-presented)
 }
 
@@ -52,7 +53,7 @@ func TestTokenServerWithTheNameOfTheEndpointIsNotTrusted(t *testing.T) {
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "certificate")
-	require.Contains(t, outcome.Advice(), "tls.ca_file")
+	require.Contains(t, Advice(outcome), "tls.ca_file")
 }
 
 func TestTokenServerAtADeniedAddressIsAway(t *testing.T) {
@@ -65,7 +66,7 @@ func TestTokenServerAtADeniedAddressIsAway(t *testing.T) {
 	requireAway(t, outcome) // its events wait: nothing is wrong with them
 	require.ErrorAs(t, outcome.Err, new(*DeniedError))
 	require.NotContains(t, outcome.Err.Error(), "topsecret")
-	require.Contains(t, outcome.Advice(), "egress.allow")
+	require.Contains(t, Advice(outcome), "egress.allow")
 	require.Empty(t, requests)
 }
 
@@ -83,7 +84,7 @@ func TestTokensAreFetchedThroughTheProxy(t *testing.T) {
 
 	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, []string{
 		"CONNECT " + tokenServer.Listener.Addr().String() + " " + basicOfUser,
 		"CONNECT " + receiver.Listener.Addr().String() + " " + basicOfUser,

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // tokenRig is a client with auth.oauth2 in virtual time, its token server and its endpoint.
@@ -111,16 +112,16 @@ func (r *tokenRig) serveTokens(w http.ResponseWriter, request *http.Request) {
 func (r *tokenRig) deliver(t *testing.T) {
 	t.Helper()
 	outcome, _ := send(t, r.client)
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 }
 
 // requireNoToken expects that nothing was sent, for want of a token.
-func (r *tokenRig) requireNoToken(t *testing.T, outcome Outcome) {
+func (r *tokenRig) requireNoToken(t *testing.T, outcome messages.Outcome) {
 	t.Helper()
 	requireAway(t, outcome)
 	require.NotContains(t, outcome.Err.Error(), "topsecret")
 	require.NotContains(t, outcome.Err.Error(), "auth.example")
-	require.Contains(t, outcome.Advice(), "auth.oauth2.")
+	require.Contains(t, Advice(outcome), "auth.oauth2.")
 	require.Empty(t, r.got.all)
 }
 
@@ -171,7 +172,7 @@ func TestFiftySendersFetchOneToken(t *testing.T) {
 
 func (r *tokenRig) deliverConcurrently(t *testing.T, senders int) {
 	t.Helper()
-	outcomes := make(chan Outcome, senders)
+	outcomes := make(chan messages.Outcome, senders)
 	var sending sync.WaitGroup
 	for range senders {
 		event := newEvent(t, 0)
@@ -180,7 +181,7 @@ func (r *tokenRig) deliverConcurrently(t *testing.T, senders int) {
 	sending.Wait()
 	for range senders {
 		outcome := <-outcomes
-		require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	}
 }
 
@@ -287,7 +288,7 @@ func TestEndpointThatRefusesEveryTokenCostsOneFetchAnAttempt(t *testing.T) {
 		for attempt := range 5 {
 			outcome, _ := send(t, rig.client)
 
-			require.Equal(t, Away, outcome.Kind)
+			require.Equal(t, messages.OutcomeAway, outcome.Kind)
 			require.Equal(t, 401, outcome.Status)
 			require.EqualValues(t, attempt+2, rig.fetched.Load())
 			require.Len(t, rig.got.all, 2*(attempt+1))
@@ -321,12 +322,12 @@ func TestRefusalWithoutAnotherTokenTellsBoth(t *testing.T) {
 	inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
 		outcome, _ := send(t, rig.client)
 
-		require.Equal(t, Away, outcome.Kind)
+		require.Equal(t, messages.OutcomeAway, outcome.Kind)
 		require.Equal(t, 401, outcome.Status)
 		require.True(t, outcome.Sent)
 		require.EqualError(t, outcome.Err, "the endpoint answered 401 (Unauthorized), and no token from auth.oauth2: "+
 			"the token server answered 500 (Internal Server Error)")
-		require.Contains(t, outcome.Advice(), "auth.oauth2.token_url")
+		require.Contains(t, Advice(outcome), "auth.oauth2.token_url")
 	})
 }
 
@@ -396,7 +397,7 @@ func TestTokenServerThatFailsIsAway(t *testing.T) {
 
 				rig.requireNoToken(t, outcome)
 				require.ErrorContains(t, outcome.Err, c.text)
-				require.Contains(t, outcome.Advice(), c.advice)
+				require.Contains(t, Advice(outcome), c.advice)
 				require.LessOrEqual(t, took, 5*time.Second)
 				require.LessOrEqual(t, rig.fetched.Load(), int32(2))
 			})
@@ -423,7 +424,7 @@ func TestSenderThatIsCalledOffWaitsForNoToken(t *testing.T) {
 
 		outcome := rig.client.sendEvent(ctx, newEvent(t, 0))
 
-		require.Equal(t, Failed, outcome.Kind)
+		require.Equal(t, messages.OutcomeFailed, outcome.Kind)
 		require.False(t, outcome.Sent)
 		require.ErrorIs(t, outcome.Err, context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(begun))

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 func TestEveryStatusMeansWhatTheRuleSays(t *testing.T) {
@@ -24,14 +25,14 @@ func TestEveryStatusMeansWhatTheRuleSays(t *testing.T) {
 	event := newEvent(t, 0)
 
 	for status := 200; status <= 599; status++ {
-		want := Failed
+		want := messages.OutcomeFailed
 		switch {
 		case status < 300:
-			want = Delivered
+			want = messages.OutcomeDelivered
 		case status < 400 || slices.Contains(away, status):
-			want = Away
+			want = messages.OutcomeAway
 		case status < 500 && !slices.Contains(failed, status):
-			want = Rejected
+			want = messages.OutcomeRejected
 		}
 		client, err := New(endpointAt(fmt.Sprintf("%s/%d", server.URL, status)), quiet)
 		require.NoError(t, err)
@@ -43,8 +44,8 @@ func TestEveryStatusMeansWhatTheRuleSays(t *testing.T) {
 		require.Equal(t, status, outcome.Status)
 		require.True(t, outcome.Sent)
 		require.False(t, outcome.PauseAsked)
-		require.Equal(t, want == Delivered, outcome.Err == nil, "status %d", status)
-		require.Equal(t, want == Delivered, outcome.Advice() == "", "status %d", status)
+		require.Equal(t, want == messages.OutcomeDelivered, outcome.Err == nil, "status %d", status)
+		require.Equal(t, want == messages.OutcomeDelivered, Advice(outcome) == "", "status %d", status)
 	}
 }
 
@@ -59,7 +60,7 @@ func TestStatusThatHTTPDoesNotKnowIsAFailure(t *testing.T) {
 
 			outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 0))
 
-			require.Equal(t, Failed, outcome.Kind)
+			require.Equal(t, messages.OutcomeFailed, outcome.Kind)
 			require.Equal(t, status, outcome.Status)
 			require.ErrorContains(t, outcome.Err, strconv.Itoa(status))
 		})
@@ -77,7 +78,7 @@ func TestSwitchedProtocolHoldsNobody(t *testing.T) {
 
 	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Failed, outcome.Kind)
+	require.Equal(t, messages.OutcomeFailed, outcome.Kind)
 	require.Less(t, time.Since(begun), maxDrainTime)
 	<-released
 }
@@ -95,9 +96,9 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 
 			outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
-			require.Equal(t, Away, outcome.Kind)
+			require.Equal(t, messages.OutcomeAway, outcome.Kind)
 			require.Equal(t, status, outcome.Status)
-			require.Contains(t, outcome.Advice(), "redirects are not followed")
+			require.Contains(t, Advice(outcome), "redirects are not followed")
 			require.Empty(t, elsewhere)
 		})
 	}
@@ -145,14 +146,5 @@ func TestRetryAfterPausesOnlyWhereItMeansSomething(t *testing.T) {
 			require.Equal(t, c.asked, outcome.PauseAsked)
 			require.Equal(t, c.pause, outcome.Pause)
 		})
-	}
-}
-
-func TestKindNamesItself(t *testing.T) {
-	for kind, name := range map[Kind]string{
-		Delivered: "delivered", Rejected: "rejected", Failed: "failed", Away: "away",
-		0: "invalid kind 0", 9: "invalid kind 9",
-	} {
-		require.Equal(t, name, kind.String())
 	}
 }

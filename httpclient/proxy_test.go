@@ -45,7 +45,7 @@ func TestProxyOfAnHTTPEndpointGetsItsRequests(t *testing.T) {
 
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, "http://receiver.example/hook", requests[0].address)
 	require.Equal(t, []string{basicOfUser}, requests[0].header["Proxy-Authorization"])
 }
@@ -84,7 +84,7 @@ func TestProxyOfAnHTTPSEndpointMakesATunnel(t *testing.T) {
 
 			outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
-			require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+			require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 			require.Equal(t, []string{c.asked}, c.proxy.all())
 			require.NotContains(t, <-receivers, "Proxy-Authorization")
 			client.Close() // so that the tunnel ends
@@ -100,7 +100,7 @@ func TestSOCKSProxyServesPlainHTTPToo(t *testing.T) {
 
 	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, []string{"user:topsecret " + server.Listener.Addr().String()}, socks.all())
 	client.Close()
 }
@@ -129,7 +129,7 @@ func TestProxyThatRefusesIsAwayAndShowsNoCredentials(t *testing.T) {
 			require.ErrorContains(t, outcome.Err, c.text)
 			require.NotContains(t, outcome.Err.Error(), "topsecret")
 			require.LessOrEqual(t, len(outcome.Err.Error()), maxErrorBytes+len("…"))
-			require.Contains(t, outcome.Advice(), c.advice)
+			require.Contains(t, Advice(outcome), c.advice)
 		})
 	}
 	for _, scheme := range []string{"http", "https", "socks5"} {
@@ -140,7 +140,7 @@ func TestProxyThatRefusesIsAwayAndShowsNoCredentials(t *testing.T) {
 
 		requireAway(t, outcome)
 		require.NotContains(t, outcome.Err.Error(), "topsecret")
-		require.Contains(t, outcome.Advice(), "check proxy")
+		require.Contains(t, Advice(outcome), "check proxy")
 	}
 }
 
@@ -157,7 +157,7 @@ func TestProxyThatSpeaksNoSOCKSIsAway(t *testing.T) {
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "socks connect")
 	require.NotContains(t, outcome.Err.Error(), "topsecret")
-	require.Contains(t, outcome.Advice(), "check proxy")
+	require.Contains(t, Advice(outcome), "check proxy")
 }
 
 func TestProxyThatIsNotTrustedIsAway(t *testing.T) {
@@ -169,7 +169,7 @@ func TestProxyThatIsNotTrustedIsAway(t *testing.T) {
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "certificate")
-	require.Contains(t, outcome.Advice(), "check proxy")
+	require.Contains(t, Advice(outcome), "check proxy")
 }
 
 func TestProxyThatIsNoneIsAProblemOfItsKey(t *testing.T) {

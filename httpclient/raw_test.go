@@ -29,7 +29,7 @@ func sentRaw(t *testing.T, event *messages.MessagePublished, headers map[string]
 	client, envelope := newClient(t, endpoint), admitted(t, event)
 	for range 2 {
 		outcome := client.sendEvent(t.Context(), envelope)
-		require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 		envelope.Body()
 	}
 	require.Len(t, requests, 2)
@@ -158,7 +158,7 @@ func TestPayloadThatIsNotThereIsNeverSent(t *testing.T) {
 
 		outcome := client.sendEvent(t.Context(), event)
 
-		require.Equal(t, Rejected, outcome.Kind)
+		require.Equal(t, messages.OutcomeRejected, outcome.Kind)
 		require.False(t, outcome.Sent)
 		require.EqualError(t, outcome.Err, want)
 	}

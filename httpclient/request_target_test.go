@@ -21,7 +21,7 @@ func sentTo(t *testing.T, request config.Request, event messages.Event) received
 	endpoint := endpointAt(serve(t, record(&requests)).URL + "/hook?token=a%2Bb&z")
 	endpoint.Request, endpoint.Events = request, []string{event.EventType().String()}
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), admitted(t, event))
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Len(t, requests, 1)
 	return requests[0]
 }
@@ -87,7 +87,7 @@ func TestMethodIsAnyTokenButNoTunnelOrTrace(t *testing.T) {
 	} {
 		event := admitted(t, &messages.MessageRetained{Topic: "m " + method})
 		outcome := newClient(t, endpoint).sendEvent(t.Context(), event)
-		require.Equal(t, Rejected, outcome.Kind)
+		require.Equal(t, messages.OutcomeRejected, outcome.Kind)
 		require.EqualError(t, outcome.Err, want)
 	}
 }
@@ -173,10 +173,10 @@ func TestSafeMethodIsSentOnceToo(t *testing.T) {
 	endpoint := endpointAt(url)
 	endpoint.Request.Method = http.MethodGet
 	client := newClient(t, endpoint)
-	require.Equal(t, Delivered, client.sendEvent(t.Context(), newEvent(t, 10)).Kind)
+	require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), newEvent(t, 10)).Kind)
 
 	outcome := client.sendEvent(t.Context(), newEvent(t, 10))
 
-	require.Equal(t, Failed, outcome.Kind)
+	require.Equal(t, messages.OutcomeFailed, outcome.Kind)
 	require.EqualValues(t, 2, requests.Load())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 type received struct {
@@ -36,7 +37,7 @@ func TestRequestCarriesTheEventAndWhatIdentifiesIt(t *testing.T) {
 
 	outcome := clientOf(t, server.URL+"/hooks?of=broker").sendEvent(t.Context(), event)
 
-	require.Equal(t, Outcome{Kind: Delivered, Status: 200, Sent: true}, outcome)
+	require.Equal(t, messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}, outcome)
 	require.Len(t, requests, 1)
 	request := requests[0]
 	require.Equal(t, "POST", request.method)

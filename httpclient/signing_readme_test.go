@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // The receivers around the README's code answer 2xx to what it takes, print where they listen, and end with their
@@ -115,7 +116,7 @@ func requireVerifies(t *testing.T, receiver *exec.Cmd) {
 		"not signed":                 {nil, false},
 	} {
 		outcome := newClient(t, signedEndpoint(url, c.secrets...)).sendEvent(t.Context(), newEvent(t, 2000))
-		require.Equal(t, c.takes, outcome.Kind == Delivered, "%s: %v", name, outcome)
+		require.Equal(t, c.takes, outcome.Kind == messages.OutcomeDelivered, "%s: %v", name, outcome)
 		require.True(t, c.takes || outcome.Status == http.StatusUnauthorized, "%s: %v", name, outcome)
 	}
 

@@ -99,7 +99,7 @@ func TestBatchIsSignedWithItsID(t *testing.T) {
 
 	outcome := newClient(t, endpoint).Send(t.Context(), "batch-1", []*messages.Envelope{newEvent(t, 10), newEvent(t, 20)})
 
-	require.Equal(t, Delivered, outcome.Kind)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind)
 	require.Len(t, requests, 1)
 	require.Equal(t, "batch-1", requests[0].header.Get("Webhook-Id"))
 	require.NoError(t, verifySignature(t, vectorSecret, requests[0].body, requests[0].header))
@@ -114,7 +114,7 @@ func TestEveryAttemptIsSignedWithItsOwnTime(t *testing.T) {
 		var sent []string
 		for range 3 {
 			sent = append(sent, strconv.FormatInt(time.Now().Unix(), 10))
-			require.Equal(t, Delivered, client.sendEvent(t.Context(), event).Kind)
+			require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 			time.Sleep(time.Minute)
 		}
 

@@ -22,7 +22,7 @@ func TestTemplateIsSentAsJSON(t *testing.T) {
 
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), admitted(t, event))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, []string{"application/json"}, requests[0].header["Content-Type"])
 	var sent map[string]string
 	require.NoError(t, json.Unmarshal([]byte(requests[0].body), &sent))
@@ -125,11 +125,11 @@ func TestEventOfWhichTheTemplateMakesNothingIsRejected(t *testing.T) {
 
 		outcome := newClient(t, endpoint).sendEvent(t.Context(), admitted(t, event))
 
-		require.Equal(t, Rejected, outcome.Kind)
+		require.Equal(t, messages.OutcomeRejected, outcome.Kind)
 		require.Zero(t, outcome.Status)
 		require.False(t, outcome.Sent)
 		require.EqualError(t, outcome.Err, want)
-		require.NotEmpty(t, outcome.Advice())
+		require.NotEmpty(t, Advice(outcome))
 	}
 }
 

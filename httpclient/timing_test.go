@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fluxmq/webhookd/messages"
 	"github.com/stretchr/testify/require"
 )
 
@@ -71,7 +72,7 @@ func serveInVirtualTime(t *testing.T, handler http.HandlerFunc, test func(*testi
 }
 
 // send tells how long the attempt took, too.
-func send(t *testing.T, client *Client) (Outcome, time.Duration) {
+func send(t *testing.T, client *Client) (messages.Outcome, time.Duration) {
 	t.Helper()
 	event, begun := newEvent(t, 0), time.Now()
 	outcome := client.sendEvent(t.Context(), event)
@@ -88,7 +89,7 @@ func TestAnswerThatNeverComesIsGivenUpAtTheTimeout(t *testing.T) {
 
 		requireBroken(t, outcome)
 		require.ErrorIs(t, outcome.Err, context.DeadlineExceeded)
-		require.Contains(t, outcome.Advice(), "too slow")
+		require.Contains(t, Advice(outcome), "too slow")
 		require.Equal(t, 5*time.Second, took)
 	})
 }
@@ -127,7 +128,7 @@ func TestConnectionThatNeverComesAboutIsGivenUpAtTheTimeout(t *testing.T) {
 
 		requireAway(t, outcome)
 		require.ErrorIs(t, outcome.Err, context.DeadlineExceeded)
-		require.Contains(t, outcome.Advice(), "raise timeout")
+		require.Contains(t, Advice(outcome), "raise timeout")
 		require.Equal(t, 5*time.Second, took)
 	})
 }
@@ -143,7 +144,7 @@ func TestEndlessBodyChangesNoVerdictAndHoldsNobody(t *testing.T) {
 	serveInVirtualTime(t, endless, func(t *testing.T, client *Client, states chan http.ConnState) {
 		outcome, took := send(t, client)
 
-		require.Equal(t, Outcome{Kind: Delivered, Status: 200, Sent: true}, outcome)
+		require.Equal(t, messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}, outcome)
 		require.Zero(t, took)
 		requireClosed(t, states)
 	})
@@ -153,7 +154,7 @@ func TestSlowBodyHoldsTheWorkerForOneSecond(t *testing.T) {
 	serveInVirtualTime(t, slowBody(0), func(t *testing.T, client *Client, states chan http.ConnState) {
 		outcome, took := send(t, client)
 
-		require.Equal(t, Outcome{Kind: Delivered, Status: 200, Sent: true}, outcome)
+		require.Equal(t, messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}, outcome)
 		require.Equal(t, time.Second, took)
 		requireClosed(t, states)
 	})
@@ -163,7 +164,7 @@ func TestSlowBodyHoldsTheWorkerNoLongerThanTheTimeout(t *testing.T) {
 	serveInVirtualTime(t, slowBody(4700*time.Millisecond), func(t *testing.T, client *Client, states chan http.ConnState) {
 		outcome, took := send(t, client)
 
-		require.Equal(t, Outcome{Kind: Delivered, Status: 200, Sent: true}, outcome)
+		require.Equal(t, messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}, outcome)
 		require.Equal(t, 5*time.Second, took)
 		requireClosed(t, states)
 	})
@@ -200,7 +201,7 @@ func TestIdleConnectionThatTheServerClosedIsReplaced(t *testing.T) {
 	serveInVirtualTime(t, closing, func(t *testing.T, client *Client, _ chan http.ConnState) {
 		for range 3 {
 			outcome, _ := send(t, client)
-			require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+			require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 			time.Sleep(2 * time.Second)
 		}
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // secureRig is a client in virtual time, its log, and a TLS server that tells who its clients are.
@@ -79,7 +80,7 @@ func inVirtualTLS(t *testing.T, settings *config.TLS, server *tls.Config, test f
 func (r *secureRig) deliver(t *testing.T, name string) {
 	t.Helper()
 	outcome, _ := send(t, r.client)
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, name, <-r.clients)
 }
 
@@ -199,7 +200,7 @@ func TestConnectionInUseWhenTLSFilesChangeEndsWithItsRequest(t *testing.T) {
 	settings := config.TLS{CAFile: writeNew(t, ca.pem())}
 	inVirtualTLS(t, &settings, serverTLS(t, ca), func(t *testing.T, rig *secureRig) {
 		rig.proceed = make(chan struct{})
-		outcomes := make(chan Outcome, 2)
+		outcomes := make(chan messages.Outcome, 2)
 		attempt := func() {
 			outcome, _ := send(t, rig.client)
 			outcomes <- outcome
@@ -217,7 +218,7 @@ func TestConnectionInUseWhenTLSFilesChangeEndsWithItsRequest(t *testing.T) {
 
 		for range 2 {
 			outcome := <-outcomes
-			require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+			require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 		}
 		time.Sleep(2 * becomesIdle)
 		require.Len(t, rig.closed, 1)

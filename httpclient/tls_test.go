@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // secureServer answers with a certificate of its own.
@@ -37,7 +38,7 @@ func TestAuthorityOfTheConfigurationIsTrusted(t *testing.T) {
 
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 }
 
 func TestAuthoritiesOfTheConfigurationReplaceTheSystems(t *testing.T) {
@@ -63,7 +64,7 @@ func TestHTTP2IsSpokenWithTLSSettings(t *testing.T) {
 
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, "HTTP/2.0 of webhookd", <-protocols)
 }
 
@@ -76,11 +77,11 @@ func TestServerNameIsWhatTheCertificateHasToSay(t *testing.T) {
 
 	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 	requireAway(t, outcome)
-	require.Contains(t, outcome.Advice(), "tls.server_name")
+	require.Contains(t, Advice(outcome), "tls.server_name")
 
 	endpoint.TLS.ServerName = "receiver.example"
 	outcome = newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
-	require.Equal(t, Delivered, outcome.Kind, "%v", outcome.Err)
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	require.Equal(t, "receiver.example", <-names)
 }
 
@@ -122,7 +123,7 @@ func TestServerThatIsNotTrustedIsAway(t *testing.T) {
 			outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 			requireAway(t, outcome)
-			require.Contains(t, outcome.Advice(), c.advice)
+			require.Contains(t, Advice(outcome), c.advice)
 			require.LessOrEqual(t, len(outcome.Err.Error()), maxErrorBytes+len("…"))
 		})
 	}
@@ -154,7 +155,7 @@ func TestClientCertificateThatIsRefusedIsAway(t *testing.T) {
 					outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 					requireAway(t, outcome)
-					require.Contains(t, outcome.Advice(), "tls.cert_file")
+					require.Contains(t, Advice(outcome), "tls.cert_file")
 				})
 			}
 		}

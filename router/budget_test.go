@@ -11,7 +11,6 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -128,8 +127,8 @@ func BenchmarkWants(b *testing.B) {
 type delivering struct{}
 
 func (delivering) Close() {}
-func (delivering) Send(context.Context, string, []*messages.Envelope) httpclient.Outcome {
-	return httpclient.Outcome{Kind: httpclient.Delivered, Status: 200, Sent: true}
+func (delivering) Send(context.Context, string, []*messages.Envelope) messages.Outcome {
+	return messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}
 }
 
 func quietOptions() []Option {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -123,7 +122,7 @@ func TestCancelledCloseStopsAtOnce(t *testing.T) {
 func TestDrainWaitsForARetryThatIsInTime(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a"})
-		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
 			if nth <= 2 {
 				return refused
 			}

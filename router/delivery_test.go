@@ -11,7 +11,6 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -79,12 +78,12 @@ func TestEveryAttemptSendsTheSameBytes(t *testing.T) {
 
 func TestAnHourAwayLosesNothing(t *testing.T) {
 	for _, workers := range []int{1, 5} {
-		for name, outage := range map[string]httpclient.Outcome{"no connection": refused, "an expired token": unauthorized} {
+		for name, outage := range map[string]messages.Outcome{"no connection": refused, "an expired token": unauthorized} {
 			t.Run(fmt.Sprintf("%s, workers %d", name, workers), func(t *testing.T) {
 				virtually(t, func(t *testing.T) {
 					const rate, hour = 1, 3600
 					r := newRig(t, nil, config.Endpoint{Name: "a", Workers: workers})
-					r.receivers["a"].answers(func(int, *messages.Envelope) httpclient.Outcome {
+					r.receivers["a"].answers(func(int, *messages.Envelope) messages.Outcome {
 						if time.Since(r.began) < time.Hour {
 							return outage
 						}
@@ -205,7 +204,7 @@ func TestNoMoreThanWorkersAreInFlight(t *testing.T) {
 func TestRetryAfterPausesTheWholeEndpoint(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Retry: config.Retry{MaxAttempts: 2}})
-		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
 			if nth <= 3 {
 				return busy(10 * time.Second)
 			}
@@ -225,7 +224,7 @@ func TestRetryAfterPausesTheWholeEndpoint(t *testing.T) {
 func TestPoisonousEventCostsItselfAlone(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a"})
-		r.receivers["a"].answers(func(_ int, event *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(_ int, event *messages.Envelope) messages.Outcome {
 			if event.ID == "e3" {
 				return serverError
 			}
@@ -248,7 +247,7 @@ func TestPoisonousEventCostsItselfAlone(t *testing.T) {
 func TestFiveRejectionsOpenNoBreaker(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Workers: 1})
-		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
 			if nth <= 5 {
 				return badRequest
 			}

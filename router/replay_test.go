@@ -11,7 +11,6 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -206,7 +205,7 @@ func TestShutdownDuringAReplayKeepsItsEvents(t *testing.T) {
 		r.receivers["a"].answers(always(badRequest))
 		r.notifyMany(1, 20)
 		advance(0)
-		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
 			if nth <= 23 {
 				return ok
 			}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -34,7 +33,7 @@ type rig struct {
 // receiver is one endpoint: it records what is sent to it, and answers what answer says. It takes latency for it.
 type receiver struct {
 	mu       sync.Mutex
-	answer   func(nth int, event *messages.Envelope) httpclient.Outcome
+	answer   func(nth int, event *messages.Envelope) messages.Outcome
 	latency  time.Duration
 	received []arrival
 	inFlight int
@@ -100,7 +99,7 @@ type rigSender struct {
 	began time.Time
 }
 
-func (s *rigSender) Send(ctx context.Context, _ string, events []*messages.Envelope) httpclient.Outcome {
+func (s *rigSender) Send(ctx context.Context, _ string, events []*messages.Envelope) messages.Outcome {
 	event := events[0]
 	body := event.Body()
 	s.mu.Lock()
@@ -115,7 +114,7 @@ func (s *rigSender) Send(ctx context.Context, _ string, events []*messages.Envel
 		s.mu.Unlock()
 	}()
 	if !pass(ctx, latency) {
-		return httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: ctx.Err()}
+		return messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: ctx.Err()}
 	}
 	return answer(nth, event)
 }
@@ -143,7 +142,7 @@ func (s *rigSender) Close() {
 	s.closed = true
 }
 
-func (r *receiver) answers(answer func(nth int, event *messages.Envelope) httpclient.Outcome) {
+func (r *receiver) answers(answer func(nth int, event *messages.Envelope) messages.Outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = answer
@@ -180,20 +179,20 @@ func (r *receiver) ids() []string {
 	return ids
 }
 
-func always(outcome httpclient.Outcome) func(int, *messages.Envelope) httpclient.Outcome {
-	return func(int, *messages.Envelope) httpclient.Outcome { return outcome }
+func always(outcome messages.Outcome) func(int, *messages.Envelope) messages.Outcome {
+	return func(int, *messages.Envelope) messages.Outcome { return outcome }
 }
 
 var (
-	ok           = httpclient.Outcome{Kind: httpclient.Delivered, Status: 200, Sent: true}
-	badRequest   = httpclient.Outcome{Kind: httpclient.Rejected, Status: 400, Sent: true, Err: fmt.Errorf("status 400")}
-	unauthorized = httpclient.Outcome{Kind: httpclient.Away, Status: 401, Sent: true, Err: fmt.Errorf("status 401")}
-	serverError  = httpclient.Outcome{Kind: httpclient.Failed, Status: 500, Sent: true, Err: fmt.Errorf("status 500")}
-	refused      = httpclient.Outcome{Kind: httpclient.Away, Err: fmt.Errorf("connection refused")}
+	ok           = messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}
+	badRequest   = messages.Outcome{Kind: messages.OutcomeRejected, Status: 400, Sent: true, Err: fmt.Errorf("status 400")}
+	unauthorized = messages.Outcome{Kind: messages.OutcomeAway, Status: 401, Sent: true, Err: fmt.Errorf("status 401")}
+	serverError  = messages.Outcome{Kind: messages.OutcomeFailed, Status: 500, Sent: true, Err: fmt.Errorf("status 500")}
+	refused      = messages.Outcome{Kind: messages.OutcomeAway, Err: fmt.Errorf("connection refused")}
 )
 
-func busy(retryAfter time.Duration) httpclient.Outcome {
-	return httpclient.Outcome{Kind: httpclient.Away, Status: 429, Sent: true, Err: fmt.Errorf("status 429"),
+func busy(retryAfter time.Duration) messages.Outcome {
+	return messages.Outcome{Kind: messages.OutcomeAway, Status: 429, Sent: true, Err: fmt.Errorf("status 429"),
 		PauseAsked: true, Pause: retryAfter}
 }
 

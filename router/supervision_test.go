@@ -13,7 +13,6 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 	"github.com/fluxmq/webhookd/test/probe"
@@ -22,7 +21,7 @@ import (
 func TestPanicInsideAnAttemptCostsItsEventAlone(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a"})
-		r.receivers["a"].answers(func(_ int, event *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(_ int, event *messages.Envelope) messages.Outcome {
 			if event.ID == "e7" {
 				panic("a bug in the sender")
 			}
@@ -46,9 +45,9 @@ func TestPanicOfAnEndpointActorLosesNothingItHeld(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Workers: 2})
 		r.receivers["a"].takes(time.Second)
-		r.receivers["a"].answers(func(_ int, event *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(_ int, event *messages.Envelope) messages.Outcome {
 			if strings.HasPrefix(event.ID, "trap") {
-				return httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: errTrap{}}
+				return messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: errTrap{}}
 			}
 			return ok
 		})
@@ -78,7 +77,7 @@ func (errLateTrap) As(any) bool   { panic("a bug in the actor") }
 func TestPanicOverAnEventThatIsGivenUpLosesNoLetter(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Retry: config.Retry{MaxAttempts: 1}})
-		r.receivers["a"].answers(always(httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: errLateTrap{}}))
+		r.receivers["a"].answers(always(messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: errLateTrap{}}))
 		require.NoError(t, r.notify("trap", "t"))
 		advance(time.Minute)
 		require.Len(t, r.DeadLetters(), 1)
@@ -89,9 +88,9 @@ func TestPanicOverAnEventThatIsGivenUpLosesNoLetter(t *testing.T) {
 func TestEndpointActorThatPanicsForEverIsNeverStopped(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Workers: 1})
-		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) httpclient.Outcome {
+		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
 			if nth <= 50 {
-				return httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: errTrap{}}
+				return messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: errTrap{}}
 			}
 			return ok
 		})

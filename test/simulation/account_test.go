@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/actors"
-	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // Fates are named by their kind and reason, as metrics name them.
@@ -20,7 +20,7 @@ type account struct {
 	accepted       uint64
 	acceptedReplay uint64
 	fates          map[string]uint64
-	attempts       map[httpclient.Kind]uint64
+	attempts       map[messages.OutcomeKind]uint64
 	lost           uint64
 	letters        map[int][]letter // by the event's number
 }
@@ -33,7 +33,7 @@ type letter struct {
 }
 
 func newAccount() account {
-	return account{fates: map[string]uint64{}, attempts: map[httpclient.Kind]uint64{}, letters: map[int][]letter{}}
+	return account{fates: map[string]uint64{}, attempts: map[messages.OutcomeKind]uint64{}, letters: map[int][]letter{}}
 }
 
 // balanced tells whether a ledger adds up; that holds at every moment.

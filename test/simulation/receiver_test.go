@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -27,42 +26,42 @@ type behaviour struct {
 // answer is the end of an attempt.
 type answer struct {
 	name    string
-	outcome httpclient.Outcome
+	outcome messages.Outcome
 	hangs   bool // until the endpoint's timeout
 	panics  bool
 }
 
 var (
-	well     = answer{name: "well", outcome: httpclient.Outcome{Kind: httpclient.Delivered, Status: 200, Sent: true}}
-	timedOut = answer{name: "hung", hangs: true, outcome: httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: context.DeadlineExceeded}}
+	well     = answer{name: "well", outcome: messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}}
+	timedOut = answer{name: "hung", hangs: true, outcome: messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: context.DeadlineExceeded}}
 	answers  = []answer{
 		well,
 		timedOut,
-		{name: "unreachable", hangs: true, outcome: httpclient.Outcome{Kind: httpclient.Away, Err: context.DeadlineExceeded}},
-		{name: "refusing connections", outcome: httpclient.Outcome{Kind: httpclient.Away, Err: errors.New("connection refused")}},
-		{name: "resetting", outcome: httpclient.Outcome{Kind: httpclient.Failed, Sent: true, Err: errors.New("connection reset")}},
-		{name: "unbuildable", outcome: httpclient.Outcome{Kind: httpclient.Rejected, Err: errors.New("bad request")}},
+		{name: "unreachable", hangs: true, outcome: messages.Outcome{Kind: messages.OutcomeAway, Err: context.DeadlineExceeded}},
+		{name: "refusing connections", outcome: messages.Outcome{Kind: messages.OutcomeAway, Err: errors.New("connection refused")}},
+		{name: "resetting", outcome: messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: errors.New("connection reset")}},
+		{name: "unbuildable", outcome: messages.Outcome{Kind: messages.OutcomeRejected, Err: errors.New("bad request")}},
 		{name: "panicking", panics: true},
-		status(400, httpclient.Rejected),
-		status(422, httpclient.Rejected),
-		status(409, httpclient.Rejected),
-		status(500, httpclient.Failed),
-		status(500, httpclient.Failed),
-		status(401, httpclient.Away),
-		status(404, httpclient.Away),
-		status(503, httpclient.Away),
+		status(400, messages.OutcomeRejected),
+		status(422, messages.OutcomeRejected),
+		status(409, messages.OutcomeRejected),
+		status(500, messages.OutcomeFailed),
+		status(500, messages.OutcomeFailed),
+		status(401, messages.OutcomeAway),
+		status(404, messages.OutcomeAway),
+		status(503, messages.OutcomeAway),
 	}
 )
 
-func status(code int, kind httpclient.Kind) answer {
+func status(code int, kind messages.OutcomeKind) answer {
 	return answer{
 		name:    fmt.Sprint(code),
-		outcome: httpclient.Outcome{Kind: kind, Status: code, Sent: true, Err: fmt.Errorf("status %d", code)},
+		outcome: messages.Outcome{Kind: kind, Status: code, Sent: true, Err: fmt.Errorf("status %d", code)},
 	}
 }
 
 func retryAfter(code int, pause time.Duration) answer {
-	busy := status(code, httpclient.Away)
+	busy := status(code, messages.OutcomeAway)
 	busy.name += fmt.Sprintf(" with Retry-After %v", pause)
 	busy.outcome.PauseAsked, busy.outcome.Pause = true, pause
 	return busy
@@ -86,7 +85,7 @@ func (b behaviour) String() string {
 func (b behaviour) answerTo(events []*event, at time.Duration) answer {
 	switch {
 	case b.most > 0 && len(events) > b.most:
-		return status(413, httpclient.Rejected)
+		return status(413, messages.OutcomeRejected)
 	case b.poison != nil && slices.ContainsFunc(events, func(e *event) bool { return e.number%3 == 0 }):
 		return *b.poison
 	case b.flap > 0 && at/b.flap%2 == 1:
@@ -99,7 +98,7 @@ func (b behaviour) answerTo(events []*event, at time.Duration) answer {
 type attempt struct {
 	id       string
 	events   []*event
-	outcome  httpclient.Outcome
+	outcome  messages.Outcome
 	panicked bool
 	cutShort bool // its context ended first
 }
@@ -128,13 +127,13 @@ type receiver struct {
 }
 
 // Send implements actors.Sender.
-func (r *receiver) Send(ctx context.Context, id string, events []*messages.Envelope) httpclient.Outcome {
+func (r *receiver) Send(ctx context.Context, id string, events []*messages.Envelope) messages.Outcome {
 	a, answer, lasts := r.begin(id, events)
 	defer r.end(a)
 	switch {
 	case !pass(ctx, lasts):
 		a.cutShort = true
-		a.outcome = httpclient.Outcome{Kind: httpclient.Failed, Sent: answer.outcome.Sent, Err: fmt.Errorf("cut short: %w", ctx.Err())}
+		a.outcome = messages.Outcome{Kind: messages.OutcomeFailed, Sent: answer.outcome.Sent, Err: fmt.Errorf("cut short: %w", ctx.Err())}
 	case answer.panics:
 		a.panicked = true
 		panic("the attempt of a scenario")

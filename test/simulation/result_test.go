@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fluxmq/webhookd/httpclient"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // end takes the result of an attempt, by the table of what an answer means.
@@ -25,9 +25,9 @@ func (o *oracle) end(a *attempt) {
 		o.blame(c, "panic", len(c.next().passages) > 1)
 	case a.cutShort:
 		o.endCutShort(c, a)
-	case a.outcome.Kind == httpclient.Delivered:
+	case a.outcome.Kind == messages.OutcomeDelivered:
 		o.deliver(c)
-	case a.outcome.Kind == httpclient.Rejected:
+	case a.outcome.Kind == messages.OutcomeRejected:
 		o.reject(c, a.outcome.Status)
 	default:
 		o.endInVain(c, a.outcome)
@@ -92,7 +92,7 @@ func (o *oracle) endCutShort(c *cargo, a *attempt) {
 	}
 }
 
-func (o *oracle) endInVain(c *cargo, outcome httpclient.Outcome) {
+func (o *oracle) endInVain(c *cargo, outcome messages.Outcome) {
 	l := c.next()
 	charged := false
 	switch {
@@ -128,8 +128,8 @@ func (o *oracle) endInVain(c *cargo, outcome httpclient.Outcome) {
 
 // charge counts a failure against its events: always where the endpoint took the request, and where it was away only if it
 // delivered another event since their previous attempt.
-func (o *oracle) charge(l *load, outcome httpclient.Outcome) bool {
-	charged := outcome.Kind == httpclient.Failed
+func (o *oracle) charge(l *load, outcome messages.Outcome) bool {
+	charged := outcome.Kind == messages.OutcomeFailed
 	if !charged && l.tries > 1 {
 		charged = o.delivered > l.deliveredBefore
 		o.seen[map[bool]string{true: "away, and charged", false: "away, and not charged"}[charged]]++
