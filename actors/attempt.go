@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -11,12 +12,12 @@ import (
 // does, and goes on with the attempt that the actor then begins. So a busy endpoint spends no goroutine on each event.
 type attemptRunner struct {
 	endpoint *Endpoint
-	next     *Delivery // set by the actor while it handles this runner's attemptEnded
+	next     *delivery.Delivery // set by the actor while it handles this runner's attemptEnded
 }
 
 // attemptEnded brings the end of an attempt back to the actor that began it.
 type attemptEnded struct {
-	delivery *Delivery
+	delivery *delivery.Delivery
 	id       string // what the request was known by
 	outcome  messages.Outcome
 	took     time.Duration
@@ -25,7 +26,7 @@ type attemptEnded struct {
 	runner   *attemptRunner // who waits for its next attempt; nil: nobody does
 }
 
-func (r *attemptRunner) run(d *Delivery) {
+func (r *attemptRunner) run(d *delivery.Delivery) {
 	for d != nil {
 		ended := r.endpoint.try(d)
 		r.endpoint.attempts.Done()
@@ -40,21 +41,13 @@ func (r *attemptRunner) run(d *Delivery) {
 }
 
 // try recovers by itself: supervision doesn't see a goroutine of our own.
-func (e *Endpoint) try(d *Delivery) (ended *attemptEnded) {
-	begun, id := time.Now(), d.id()
+func (e *Endpoint) try(d *delivery.Delivery) (ended *attemptEnded) {
+	begun, id := time.Now(), d.ID()
 	defer func() {
 		if reason := recover(); reason != nil {
 			ended = &attemptEnded{delivery: d, id: id, took: time.Since(begun), panicked: reason, stack: debug.Stack()}
 		}
 	}()
-	outcome := e.sender.Send(e.requests, id, envelopes(d.outgoing()))
+	outcome := e.sender.Send(e.requests, id, d.Events())
 	return &attemptEnded{delivery: d, id: id, outcome: outcome, took: time.Since(begun)}
-}
-
-func envelopes(arrivals []arrival) []*messages.Envelope {
-	events := make([]*messages.Envelope, len(arrivals))
-	for i, a := range arrivals {
-		events[i] = a.event
-	}
-	return events
 }

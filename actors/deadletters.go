@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -34,7 +35,7 @@ type DeadLetters struct {
 	replay chan struct{}
 
 	mu        sync.Mutex
-	latest    fifo[*messages.DeadLetter]
+	latest    delivery.FIFO[*messages.DeadLetter]
 	bytes     int
 	marked    map[uuid.UUID]messages.Replayed // of latest, without a file
 	file      *letterFile                     // nil: memory only
@@ -78,7 +79,7 @@ func (l *DeadLetters) PID() *actor.PID { return l.pid }
 func (l *DeadLetters) Latest() []*messages.DeadLetter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.latest.items()
+	return l.latest.Items()
 }
 
 // Close writes the file to the disk and closes it, and ends whoever reads. What is kept afterwards is kept in memory
@@ -179,10 +180,10 @@ func (l *DeadLetters) store(letter *messages.DeadLetter, stopping bool) bool {
 }
 
 func (l *DeadLetters) remember(letter *messages.DeadLetter) {
-	l.latest.push(letter)
+	l.latest.Push(letter)
 	l.bytes += letter.Event.Size()
-	for l.latest.length > MaxDeadLetters || l.bytes > MaxDeadLettersBytes {
-		forgotten, _ := l.latest.pop()
+	for l.latest.Len() > MaxDeadLetters || l.bytes > MaxDeadLettersBytes {
+		forgotten, _ := l.latest.Pop()
 		l.bytes -= forgotten.Event.Size()
 		delete(l.marked, forgotten.ID)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -46,7 +47,7 @@ func BenchmarkReplay(b *testing.B) {
 		require.NoError(b, err)
 		require.Equal(b, benchmarkLetters, result.Accepted)
 		for _, ended := range endpoint.ended {
-			ended(DroppedEvicted)
+			ended(delivery.DroppedEvicted)
 		}
 	}
 }

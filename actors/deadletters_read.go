@@ -142,7 +142,7 @@ func (l *DeadLetters) snapshot(view *letterView) (err error) {
 	}
 	view.replayed = l.replays.owed()
 	if l.file == nil {
-		view.memory = l.latest.items()
+		view.memory = l.latest.Items()
 		maps.Copy(view.replayed, l.marked)
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -15,7 +16,7 @@ var ErrUnknownEndpoint = errors.New("there is no endpoint of this name")
 // Offer hands an event to the endpoint of this name alone. It fails with messages.ErrQueueFull, messages.ErrTooLarge,
 // messages.ErrClosed or ErrUnknownEndpoint; where it doesn't, it calls ended once, from any goroutine, when the event has
 // its fate.
-type Offer func(endpoint string, event *messages.Envelope, ended func(Fate)) error
+type Offer func(endpoint string, event *messages.Envelope, ended func(delivery.Fate)) error
 
 // Replay offers the event of every open letter that the filter chooses to the letter's endpoint, as it was: with its
 // event_id, timestamp and broker_id. A letter is closed when its event is delivered, or dead-lettered again, which makes a
@@ -83,7 +84,7 @@ func (r *replayRun) send(letter *storedLetter) error {
 		r.result.Replaying++ // two lines have this id
 		return nil
 	}
-	err = r.offer(record.Endpoint, event, func(fate Fate) { r.replays.end(event, fate) })
+	err = r.offer(record.Endpoint, event, func(fate delivery.Fate) { r.replays.end(event, fate) })
 	if err != nil {
 		r.replays.release(event)
 	}
@@ -140,7 +141,7 @@ func (l *DeadLetters) writeMark(mark messages.DeadLetterMark) error {
 	if l.file != nil {
 		return l.file.write(mark)
 	}
-	for _, letter := range l.latest.items() {
+	for _, letter := range l.latest.Items() {
 		if letter.ID == mark.ID {
 			l.marked[mark.ID] = mark.Replayed
 		}

@@ -16,16 +16,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
 // taker is an endpoint that takes replayed events, and gives them their fate when the test says so.
 type taker struct {
 	events []*messages.Envelope
-	ended  []func(Fate)
+	ended  []func(delivery.Fate)
 }
 
-func (e *taker) offer(_ string, event *messages.Envelope, ended func(Fate)) error {
+func (e *taker) offer(_ string, event *messages.Envelope, ended func(delivery.Fate)) error {
 	e.events = append(e.events, event)
 	e.ended = append(e.ended, ended)
 	return nil
@@ -51,7 +52,7 @@ func TestCrashDuringAReplayLeavesItsLettersOpen(t *testing.T) {
 	keepMany(t, letters, 0, 3)
 	var endpoint taker
 	require.Equal(t, 3, replayAll(t, letters, endpoint.offer).Accepted)
-	endpoint.ended[1](Delivered)
+	endpoint.ended[1](delivery.Delivered)
 	letters.markEnded()
 	require.Equal(t, []string{"0", "2"}, openIDsAfterCrash(t, letters, dir))
 }
@@ -72,7 +73,7 @@ func TestLetterIsClosedOnlyWhenAnotherKeepsItsEvent(t *testing.T) {
 	keepMany(t, letters, 0, 1)
 	var endpoint taker
 	replayAll(t, letters, endpoint.offer)
-	endpoint.ended[0](DeadRejected)
+	endpoint.ended[0](delivery.DeadRejected)
 	letters.markEnded()
 	require.Equal(t, []string{"0"}, openIDs(t, letters), "the new letter is still on its way")
 	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Replaying)
@@ -88,7 +89,7 @@ func TestLetterStaysOpenWhenNothingKeepsItsEventAnew(t *testing.T) {
 	keepMany(t, letters, 0, 1)
 	var endpoint taker
 	replayAll(t, letters, endpoint.offer)
-	endpoint.ended[0](DeadRejected)
+	endpoint.ended[0](delivery.DeadRejected)
 	letters.file.maxBytes = 10 // no letter fits
 	require.False(t, letters.keep(letterOf(endpoint.events[0])))
 	require.Equal(t, []string{"0"}, openIDs(t, letters))
@@ -105,7 +106,7 @@ func TestMarkThatCanNotBeWrittenIsOwed(t *testing.T) {
 	replayAll(t, letters, endpoint.offer)
 	letters.file.maxBytes = 10 // no mark fits
 	for _, ended := range endpoint.ended {
-		ended(Delivered)
+		ended(delivery.Delivered)
 		letters.markEnded()
 	}
 	require.Contains(t, log.String(), "mark a dead letter as replayed")
@@ -125,7 +126,7 @@ func TestCloseWritesTheMarksThatAreOwed(t *testing.T) {
 	keepMany(t, letters, 0, 1)
 	var endpoint taker
 	replayAll(t, letters, endpoint.offer)
-	endpoint.ended[0](Delivered) // no actor hears of it
+	endpoint.ended[0](delivery.Delivered) // no actor hears of it
 	require.NoError(t, letters.Close())
 	require.Empty(t, openIDs(t, openLetters(t, dir)))
 }
@@ -136,7 +137,7 @@ func TestMarksOutliveTheRotationOfTheirLetters(t *testing.T) {
 	var endpoint taker
 	require.Equal(t, 50, replayAll(t, letters, endpoint.offer).Accepted)
 	for i, ended := range endpoint.ended {
-		ended(Delivered)
+		ended(delivery.Delivered)
 		letters.markEnded()
 		keepMany(t, letters, 50+i, 51+i)
 	}
@@ -161,7 +162,7 @@ func TestOfferThatFailsLeavesTheLetterOpen(t *testing.T) {
 			letters := openLetters(t, t.TempDir())
 			keepMany(t, letters, 0, 3)
 			offers := 0
-			result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, func(string, *messages.Envelope, func(Fate)) error {
+			result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, func(string, *messages.Envelope, func(delivery.Fate)) error {
 				offers++
 				return c.err
 			})
@@ -200,7 +201,7 @@ func TestReplayOfALineWithoutIDIsMarkedToo(t *testing.T) {
 	var endpoint taker
 	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Accepted)
 	require.Equal(t, newEvent(t, "e").Body(), endpoint.events[0].Body())
-	endpoint.ended[0](Delivered)
+	endpoint.ended[0](delivery.Delivered)
 	require.NoError(t, letters.Close())
 	require.Empty(t, openIDs(t, openLetters(t, dir)))
 }
@@ -215,11 +216,11 @@ func TestReplaysAtOnceOfferEachLetterOnce(t *testing.T) {
 	var mu sync.Mutex
 	offers := map[string]int{}
 	delivering := sync.WaitGroup{}
-	offer := func(_ string, event *messages.Envelope, ended func(Fate)) error {
+	offer := func(_ string, event *messages.Envelope, ended func(delivery.Fate)) error {
 		mu.Lock()
 		defer mu.Unlock()
 		offers[event.ID]++
-		delivering.Go(func() { ended(Delivered) })
+		delivering.Go(func() { ended(delivery.Delivered) })
 		return nil
 	}
 	var replaying sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -16,7 +17,7 @@ type replays struct {
 	mu     sync.Mutex
 	ids    map[uuid.UUID]struct{}           // of all of them
 	events map[*messages.Envelope]uuid.UUID // on their way to an endpoint
-	owing  fifo[messages.DeadLetterMark]
+	owing  delivery.FIFO[messages.DeadLetterMark]
 	notify func() // tells the dead-letter actor that a mark is owed; it must return at once
 }
 
@@ -57,11 +58,11 @@ func (r *replays) release(event *messages.Envelope) {
 
 // end takes note of an event's fate. Of a dead-lettered one it waits for buried: its letter is closed when another keeps
 // its event.
-func (r *replays) end(event *messages.Envelope, fate Fate) {
+func (r *replays) end(event *messages.Envelope, fate delivery.Fate) {
 	switch fate.Kind() {
-	case KindDelivered:
+	case delivery.KindDelivered:
 		r.close(event, messages.FateDelivered)
-	case KindDropped:
+	case delivery.KindDropped:
 		r.release(event)
 	}
 }
@@ -83,7 +84,7 @@ func (r *replays) close(event *messages.Envelope, fate string) {
 		return
 	}
 	delete(r.events, event)
-	r.owing.push(messages.DeadLetterMark{ID: id, Replayed: messages.Replayed{Time: time.Now().UTC(), Fate: fate}})
+	r.owing.Push(messages.DeadLetterMark{ID: id, Replayed: messages.Replayed{Time: time.Now().UTC(), Fate: fate}})
 	r.notify()
 }
 
@@ -91,17 +92,17 @@ func (r *replays) close(event *messages.Envelope, fate string) {
 func (r *replays) nextMark() (messages.DeadLetterMark, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.owing.length == 0 {
+	if r.owing.Len() == 0 {
 		return messages.DeadLetterMark{}, false
 	}
-	return r.owing.first(), true
+	return r.owing.First(), true
 }
 
 // marked takes note that nextMark is written.
 func (r *replays) marked(mark messages.DeadLetterMark) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.owing.pop()
+	r.owing.Pop()
 	delete(r.ids, mark.ID)
 }
 
@@ -117,7 +118,7 @@ func (r *replays) owed() map[uuid.UUID]messages.Replayed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	owed := map[uuid.UUID]messages.Replayed{}
-	for _, mark := range r.owing.items() {
+	for _, mark := range r.owing.Items() {
 		owed[mark.ID] = mark.Replayed
 	}
 	return owed

@@ -3,6 +3,8 @@ package actors
 import (
 	"log/slog"
 	"time"
+
+	"github.com/fluxmq/webhookd/delivery"
 )
 
 // dropInterval is the time between two lines about drops.
@@ -16,7 +18,7 @@ type DropReport struct {
 }
 
 // Log reports what is pending unless it is too early.
-func (r *DropReport) Log(now time.Time, log *slog.Logger, backlog *Backlog) {
+func (r *DropReport) Log(now time.Time, log *slog.Logger, backlog *delivery.Backlog) {
 	if !r.Pending || now.Before(r.Next) {
 		return
 	}
@@ -25,7 +27,7 @@ func (r *DropReport) Log(now time.Time, log *slog.Logger, backlog *Backlog) {
 }
 
 // LogRest reports what was dropped since the last time, however early: the actor stops.
-func (r *DropReport) LogRest(log *slog.Logger, backlog *Backlog) {
+func (r *DropReport) LogRest(log *slog.Logger, backlog *delivery.Backlog) {
 	for reason, events := range backlog.DroppedSince() {
 		log.Warn("events dropped", "reason", reason, "events", events)
 	}

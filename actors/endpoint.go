@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -37,9 +38,9 @@ type Endpoint struct {
 	sender Sender
 	log    *slog.Logger
 
-	backlog *Backlog
+	rules   *delivery.Endpoint
+	backlog *delivery.Backlog // of the rules
 	mailbox *Mailbox
-	core    *core
 
 	deadLetters *DeadLetters
 	burying     map[*bury]struct{} // not yet answered with buried
@@ -50,31 +51,25 @@ type Endpoint struct {
 	complaints  complaints
 	drops       DropReport
 
-	breakerState atomic.Uint32 // of core.breaker, for readers
+	breakerState atomic.Uint32 // of the rules, for readers
 	measured     attemptStats
 }
 
 // NewEndpoint makes an endpoint of a resolved configuration. Its actor is spawned with Props, once.
 func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint {
-	backlog := newEndpointBacklog(cfg)
+	rules := delivery.NewEndpoint(cfg, rand.Float64, newBatchID)
 	requests, cancel := context.WithCancel(context.Background())
 	return &Endpoint{
 		name:     cfg.Name,
 		sender:   sender,
 		log:      log.With("endpoint", cfg.Name),
-		backlog:  backlog,
-		mailbox:  NewMailbox(backlog, admitEnvelope),
-		core:     newCore(cfg, backlog, rand.Float64, newBatchID),
+		rules:    rules,
+		backlog:  rules.Backlog(),
+		mailbox:  NewMailbox(rules.Backlog(), admitEnvelope),
 		burying:  map[*bury]struct{}{},
 		requests: requests,
 		cancel:   cancel,
 	}
-}
-
-func newEndpointBacklog(cfg config.Endpoint) *Backlog {
-	backlog := NewBacklog(Bounds{Events: cfg.QueueSize, Bytes: int64(cfg.QueueBytes), Policy: cfg.DropPolicy})
-	backlog.batch = cfg.Batch
-	return backlog
 }
 
 // newBatchID makes the id of a batch, which no event's id that was not given by a sender can be.
@@ -92,7 +87,7 @@ func (e *Endpoint) Name() string { return e.name }
 // Replay hands over an event that was dead-lettered before. It makes nothing else give way. Its errors are
 // messages.ErrQueueFull, ErrClosed and ErrTooLarge; where it fails nothing is accounted. ended hears of the event's fate,
 // once, in any goroutine, and has to return at once.
-func (e *Endpoint) Replay(event *messages.Envelope, ended func(Fate)) error {
+func (e *Endpoint) Replay(event *messages.Envelope, ended func(delivery.Fate)) error {
 	signals, err := e.backlog.OfferReplay(time.Now(), event, ended)
 	e.mailbox.signal(signals)
 	return err
@@ -116,8 +111,8 @@ func (e *Endpoint) Discard() {
 // endpointActor is one instance of an endpoint's actor. A panic replaces it; all that it knows stands in Endpoint.
 type endpointActor struct {
 	*Endpoint
-	handling *Delivery      // what a panic would be blamed on
-	runner   *attemptRunner // whose attempt's end is being handled: it makes the next attempt, if there is one
+	handling *delivery.Delivery // what a panic would be blamed on
+	runner   *attemptRunner     // whose attempt's end is being handled: it makes the next attempt, if there is one
 }
 
 // Receive implements actor.Actor.
@@ -135,7 +130,7 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 	case *buried:
 		a.leave(message)
 	case *Drain:
-		a.core.drain(message.Cutoff)
+		a.rules.Drain(message.Cutoff)
 	case *Dropped:
 		a.drops.Pending = true
 	case *actor.Stopping:
@@ -151,28 +146,25 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 // advance does all that can be done now, and sees to it that the actor wakes when there is more.
 func (a *endpointActor) advance(ctx actor.Context) {
 	now := time.Now()
-	for _, d := range a.core.abandon(now) {
-		a.buryAll(ctx, d, DeadShutdown)
+	for _, v := range a.rules.GiveUp(now) {
+		a.bury(ctx, v)
 	}
-	for _, d := range a.core.expire(now) {
-		a.buryAll(ctx, d, DeadMaxAge)
-	}
-	if a.core.expired(now) {
+	if a.rules.CutoffCame(now) {
 		a.cancel()
 	}
-	for d := a.core.next(now); d != nil; d = a.core.next(now) {
+	for d := a.rules.Next(now); d != nil; d = a.rules.Next(now) {
 		a.begin(d)
 	}
 	a.showBreaker()
 	a.drops.Log(now, a.log, a.backlog)
 	a.setTimer(ctx, now)
-	if a.core.drained() {
+	if a.rules.Drained() {
 		ctx.Stop(ctx.Self())
 	}
 }
 
 func (a *endpointActor) setTimer(ctx actor.Context, now time.Time) {
-	at, ok := a.core.wake(now)
+	at, ok := a.rules.Wake(now)
 	if a.drops.Pending && (!ok || a.drops.Next.Before(at)) {
 		at, ok = a.drops.Next, true
 	}
@@ -183,7 +175,7 @@ func (a *endpointActor) setTimer(ctx actor.Context, now time.Time) {
 	}
 }
 
-func (a *endpointActor) begin(d *Delivery) {
+func (a *endpointActor) begin(d *delivery.Delivery) {
 	a.attempts.Add(1)
 	if a.runner != nil {
 		a.runner.next, a.runner = d, nil
@@ -198,7 +190,7 @@ func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
 	if ended.panicked != nil {
 		a.log.Error("an attempt panicked, and its event is dead-lettered; of several, the one that is to blame",
 			"webhook_id", ended.id, "panic", ended.panicked, "stack", string(ended.stack))
-		a.buryIfDead(ctx, d, a.core.panicked(time.Now(), d))
+		a.bury(ctx, a.rules.Panicked(time.Now(), d))
 	} else {
 		a.measured.add(ended.outcome.Kind, ended.took)
 		a.settle(ctx, ended)
@@ -208,8 +200,8 @@ func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
 
 func (a *endpointActor) settle(ctx actor.Context, ended *attemptEnded) {
 	now := time.Now()
-	v := a.core.settle(now, ended.delivery, ended.outcome)
-	a.buryIfDead(ctx, ended.delivery, v)
+	v := a.rules.Settle(now, ended.delivery, ended.outcome)
+	a.bury(ctx, v)
 	if ended.outcome.Kind != messages.OutcomeDelivered {
 		a.complaints.attemptFailed(now, a.log, ended, v)
 	}
@@ -223,15 +215,17 @@ func (a *endpointActor) quarantine(ctx actor.Context) {
 		return
 	}
 	a.log.Error("the endpoint's actor panicked and is restarted", "panic", reason, "stack", string(debug.Stack()))
-	if d := a.handling; d != nil && a.core.quarantine(d) {
-		a.buryAll(ctx, d, DeadPanic)
+	if d := a.handling; d != nil {
+		for _, v := range a.rules.Quarantine(d) {
+			a.bury(ctx, v)
+		}
 	}
 	panic(reason)
 }
 
 func (a *endpointActor) showBreaker() {
-	state := a.core.breaker.state
-	before := BreakerState(a.breakerState.Swap(uint32(state)))
+	state := a.rules.Breaker()
+	before := delivery.BreakerState(a.breakerState.Swap(uint32(state)))
 	if state != before {
 		a.complaints.breakerChanged(a.log, before, state, a.backlog.Ledger().Held())
 	}

@@ -5,25 +5,17 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// buryIfDead gives the events that an attempt was about to the dead-letter actor, if that is their fate.
-func (a *endpointActor) buryIfDead(ctx actor.Context, d *Delivery, v verdict) {
-	if v.next == done && v.fate.Kind() == KindDeadLettered {
-		a.buryPart(ctx, d, v.part, v.fate)
+// bury gives the events to the dead-letter actor, if that is their fate.
+func (a *endpointActor) bury(ctx actor.Context, v delivery.Verdict) {
+	if !v.DeadLettered() {
+		return
 	}
-}
-
-func (a *endpointActor) buryAll(ctx actor.Context, d *Delivery, fate Fate) {
-	for _, part := range d.parts() {
-		a.buryPart(ctx, d, part, fate)
-	}
-}
-
-func (a *endpointActor) buryPart(ctx actor.Context, d *Delivery, p part, fate Fate) {
-	for _, arrival := range p.arrivals {
-		b := &bury{letter: a.letter(d, arrival, p.attempts, fate), stopping: a.core.draining}
+	for _, event := range v.Events() {
+		b := &bury{letter: a.letter(event, v), stopping: a.rules.Draining()}
 		a.burying[b] = struct{}{}
 		ctx.Request(a.deadLetters.pid, b)
 	}
@@ -34,14 +26,14 @@ func (a *endpointActor) leave(message *buried) {
 	a.backlog.Leave(message.bury.letter.Event, message.lost)
 }
 
-func (a *endpointActor) letter(d *Delivery, of arrival, attempts int, fate Fate) *messages.DeadLetter {
+func (a *endpointActor) letter(event *messages.Envelope, v delivery.Verdict) *messages.DeadLetter {
 	return &messages.DeadLetter{
 		Endpoint:   a.name,
-		Event:      of.event,
-		Attempts:   attempts,
-		LastStatus: d.lastStatus,
-		LastError:  d.lastError,
-		Reason:     fate.Reason(),
+		Event:      event,
+		Attempts:   v.Attempts,
+		LastStatus: v.LastStatus,
+		LastError:  v.LastError,
+		Reason:     v.Fate.Reason(),
 		Time:       time.Now(),
 	}
 }
@@ -52,27 +44,17 @@ func (a *endpointActor) halt() {
 	a.timer.stop()
 	a.cancel()
 	a.attempts.Wait()
-	a.backlog.Seal()
+	verdicts := a.rules.Halt()
 	for b := range a.burying {
 		a.keep(b)
 	}
-	for d := range a.core.inFlight {
-		a.backlog.Settle(d, DeadUnknownOutcome)
-		a.buryAtOnce(d, DeadUnknownOutcome)
-	}
-	for _, d := range a.backlog.Abandon(time.Time{}, true) {
-		a.buryAtOnce(d, DeadShutdown)
+	for _, v := range verdicts {
+		for _, event := range v.Events() {
+			a.keep(&bury{letter: a.letter(event, v), stopping: true})
+		}
 	}
 	a.drops.LogRest(a.log, a.backlog)
 	a.sender.Close()
-}
-
-func (a *endpointActor) buryAtOnce(d *Delivery, fate Fate) {
-	for _, part := range d.parts() {
-		for _, arrival := range part.arrivals {
-			a.keep(&bury{letter: a.letter(d, arrival, part.attempts, fate), stopping: true})
-		}
-	}
 }
 
 func (a *endpointActor) keep(b *bury) {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
 )
@@ -20,24 +21,24 @@ type complaints struct {
 	}
 }
 
-func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attemptEnded, v verdict) {
+func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attemptEnded, v delivery.Verdict) {
 	outcome := ended.outcome
 	kind := &c.kinds[outcome.Kind]
 	if !kind.last.IsZero() && now.Sub(kind.last) < complaintInterval {
 		kind.leftOut++
 		return
 	}
-	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.arrivals),
-		"attempt", v.attempts, "error", outcome.Err, "next", v.next.String(), "advice", httpclient.Advice(outcome), "left_out", kind.leftOut)
+	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
+		"attempt", v.Attempts, "error", outcome.Err, "next", v.String(), "advice", httpclient.Advice(outcome), "left_out", kind.leftOut)
 	kind.last, kind.leftOut = now, 0
 }
 
 // breakerChanged reports an outage when it begins and when it ends, and the probes between at debug level.
-func (c *complaints) breakerChanged(log *slog.Logger, before, state BreakerState, held int) {
+func (c *complaints) breakerChanged(log *slog.Logger, before, state delivery.BreakerState, held int) {
 	switch {
-	case state == BreakerClosed:
+	case state == delivery.BreakerClosed:
 		log.Info("circuit breaker closed: the endpoint is back", "held", held)
-	case state == BreakerOpen && before == BreakerClosed:
+	case state == delivery.BreakerOpen && before == delivery.BreakerClosed:
 		log.Warn("circuit breaker opened: events wait until the endpoint is back", "held", held)
 	default:
 		log.Debug("circuit breaker "+state.String(), "held", held)

@@ -4,14 +4,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
 // EndpointStats is one endpoint at one moment. The Ledger's figures belong together; the others may be a moment older.
 type EndpointStats struct {
 	Name string
-	Ledger
-	Breaker  BreakerState
+	delivery.Ledger
+	Breaker  delivery.BreakerState
 	Attempts map[messages.OutcomeKind]uint64 // attempts that ended, by outcome
 	Duration DurationHistogram
 }
@@ -31,7 +32,7 @@ func (e *Endpoint) Stats() EndpointStats {
 	return EndpointStats{
 		Name:     e.name,
 		Ledger:   e.backlog.Ledger(),
-		Breaker:  BreakerState(e.breakerState.Load()),
+		Breaker:  delivery.BreakerState(e.breakerState.Load()),
 		Attempts: e.measured.byKind(),
 		Duration: e.measured.durations(),
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -42,7 +43,7 @@ func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 
 	letters.mu.Lock() // the dead-letter actor is slow: it can't finish its first letter
 	require.NoError(t, endpoint.mailbox.Offer(newEvents(t, strings.Fields(strings.Repeat("e ", events))...)...))
-	require.Eventually(t, func() bool { return endpoint.Stats().Of(DeadRejected) == events }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return endpoint.Stats().Of(delivery.DeadRejected) == events }, 5*time.Second, time.Millisecond)
 	stopped := system.Root.StopFuture(parent)
 	letters.mu.Unlock()
 	require.NoError(t, stopped.Wait())

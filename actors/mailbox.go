@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -30,12 +31,12 @@ var (
 // It is a mailbox of our own because actor.Bounded blocks its senders and actor.BoundedDropping neither counts what it
 // drops nor keeps its own count right.
 type Mailbox struct {
-	backlog *Backlog
+	backlog *delivery.Backlog
 	admit   Admit
 
 	mu        sync.Mutex
-	system    fifo[any]
-	control   fifo[any]
+	system    delivery.FIFO[any]
+	control   delivery.FIFO[any]
 	suspended bool
 	scheduled bool
 
@@ -47,7 +48,7 @@ type Mailbox struct {
 type Admit func(message any) (event *messages.Envelope, isEvent bool, err error)
 
 // NewMailbox makes the mailbox of one actor around its backlog.
-func NewMailbox(backlog *Backlog, admit Admit) *Mailbox {
+func NewMailbox(backlog *delivery.Backlog, admit Admit) *Mailbox {
 	return &Mailbox{backlog: backlog, admit: admit}
 }
 
@@ -80,7 +81,7 @@ func (m *Mailbox) Run(message any) bool {
 // dispatchRest leaves what came meanwhile to a goroutine of the actor's own.
 func (m *Mailbox) dispatchRest() {
 	m.mu.Lock()
-	m.scheduled = m.system.length > 0 || m.control.length > 0 && !m.suspended
+	m.scheduled = m.system.Len() > 0 || m.control.Len() > 0 && !m.suspended
 	schedule := m.scheduled
 	m.mu.Unlock()
 	if schedule {
@@ -93,7 +94,7 @@ func (m *Mailbox) PostUserMessage(message any) {
 	event, isEvent, err := m.admit(actor.UnwrapEnvelopeMessage(message))
 	switch {
 	case err != nil:
-		m.signal(m.backlog.Refuse(DroppedInvalid))
+		m.signal(m.backlog.Refuse(delivery.DroppedInvalid))
 	case isEvent:
 		_ = m.Offer(event)
 	default:
@@ -118,10 +119,10 @@ func (m *Mailbox) Start() {}
 func (m *Mailbox) UserMessageCount() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.control.length + m.backlog.Ledger().Waiting
+	return m.control.Len() + m.backlog.Ledger().Waiting
 }
 
-func (m *Mailbox) signal(s Signals) {
+func (m *Mailbox) signal(s delivery.Signals) {
 	if s.Available {
 		m.post(&m.control, available)
 	}
@@ -130,9 +131,9 @@ func (m *Mailbox) signal(s Signals) {
 	}
 }
 
-func (m *Mailbox) post(lane *fifo[any], message any) {
+func (m *Mailbox) post(lane *delivery.FIFO[any], message any) {
 	m.mu.Lock()
-	lane.push(message)
+	lane.Push(message)
 	schedule := !m.scheduled
 	m.scheduled = true
 	m.mu.Unlock()
@@ -174,7 +175,7 @@ func (m *Mailbox) pop() (message any, system bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
-		message, ok := m.system.pop()
+		message, ok := m.system.Pop()
 		if !ok {
 			break
 		}
@@ -188,7 +189,7 @@ func (m *Mailbox) pop() (message any, system bool) {
 		}
 	}
 	if !m.suspended {
-		if message, ok := m.control.pop(); ok {
+		if message, ok := m.control.Pop(); ok {
 			return message, false
 		}
 	}

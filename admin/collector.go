@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/router"
 )
 
@@ -70,21 +71,21 @@ var (
 // sink is where the metrics of one scrape go.
 type sink chan<- prometheus.Metric
 
-func (s sink) mailbox(ledger actors.Ledger) {
+func (s sink) mailbox(ledger delivery.Ledger) {
 	s.counter(mailboxOffered, ledger.Accepted)
-	s.counter(mailboxRouted, ledger.Of(actors.Routed))
-	s.counter(mailboxUnwanted, ledger.Of(actors.Unwanted))
-	s.reasons(mailboxDropped, ledger, actors.KindDropped)
+	s.counter(mailboxRouted, ledger.Of(delivery.Routed))
+	s.counter(mailboxUnwanted, ledger.Of(delivery.Unwanted))
+	s.reasons(mailboxDropped, ledger, delivery.KindDropped)
 	s.gauge(mailboxQueued, float64(ledger.Held()))
 	s.gauge(mailboxQueuedBytes, float64(ledger.Bytes))
 }
 
-func (s sink) queue(endpoint string, ledger actors.Ledger) {
+func (s sink) queue(endpoint string, ledger delivery.Ledger) {
 	s.counter(endpointAccepted, ledger.Accepted-ledger.AcceptedReplay, endpoint, "router")
 	s.counter(endpointAccepted, ledger.AcceptedReplay, endpoint, "replay")
-	s.counter(endpointDelivered, ledger.Of(actors.Delivered), endpoint)
-	s.reasons(endpointDropped, ledger, actors.KindDropped, endpoint)
-	s.reasons(endpointDeadLettered, ledger, actors.KindDeadLettered, endpoint)
+	s.counter(endpointDelivered, ledger.Of(delivery.Delivered), endpoint)
+	s.reasons(endpointDropped, ledger, delivery.KindDropped, endpoint)
+	s.reasons(endpointDeadLettered, ledger, delivery.KindDeadLettered, endpoint)
 	s.counter(endpointLost, ledger.Lost, endpoint)
 	s.gauge(endpointHeld, float64(ledger.Waiting), endpoint, "waiting")
 	s.gauge(endpointHeld, float64(ledger.InFlight), endpoint, "in_flight")
@@ -100,8 +101,8 @@ func (s sink) requests(endpoint actors.EndpointStats) {
 	s <- prometheus.MustNewConstHistogram(endpointDuration, took.Count, took.Sum.Seconds(), took.Buckets, endpoint.Name)
 }
 
-func (s sink) breaker(endpoint string, is actors.BreakerState) {
-	for _, state := range []actors.BreakerState{actors.BreakerClosed, actors.BreakerOpen, actors.BreakerHalfOpen} {
+func (s sink) breaker(endpoint string, is delivery.BreakerState) {
+	for _, state := range []delivery.BreakerState{delivery.BreakerClosed, delivery.BreakerOpen, delivery.BreakerHalfOpen} {
 		value := 0.0
 		if state == is {
 			value = 1
@@ -110,9 +111,9 @@ func (s sink) breaker(endpoint string, is actors.BreakerState) {
 	}
 }
 
-func (s sink) reasons(desc *prometheus.Desc, ledger actors.Ledger, kind string, labels ...string) {
+func (s sink) reasons(desc *prometheus.Desc, ledger delivery.Ledger, kind string, labels ...string) {
 	byReason := ledger.ByReason(kind)
-	for _, reason := range actors.Reasons(kind) {
+	for _, reason := range delivery.Reasons(kind) {
 		s.counter(desc, byReason[reason], append(labels, reason)...)
 	}
 }

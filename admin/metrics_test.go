@@ -18,6 +18,7 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -142,7 +143,7 @@ func settled(r rig) bool {
 	}
 	away := stats.Endpoints[3]
 	return stats.Mailbox.Accepted == 180 && stats.Mailbox.Held() == 0 &&
-		away.Accepted == 150 && away.Breaker == actors.BreakerOpen && away.InFlight == 0
+		away.Accepted == 150 && away.Breaker == delivery.BreakerOpen && away.InFlight == 0
 }
 
 func requireDurationsOfAttempts(t *testing.T, scrape scrape, endpoint string, attempts int) {

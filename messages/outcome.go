@@ -1,6 +1,8 @@
 package messages
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -54,3 +56,6 @@ type Outcome struct {
 	PauseAsked bool          // whether a 429 or a 503 came with a valid Retry-After
 	Pause      time.Duration // how long it asks for, from the answer on: 0 or more, without an upper bound
 }
+
+// Cancelled tells whether the attempt ended because its context was cancelled, not because of the endpoint.
+func (o Outcome) Cancelled() bool { return errors.Is(o.Err, context.Canceled) }

@@ -1,6 +1,8 @@
 package messages
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,4 +19,10 @@ func TestOutcomeKindNamesItself(t *testing.T) {
 	}, names)
 	require.Equal(t, "invalid kind 0", OutcomeKind(0).String())
 	require.Equal(t, "invalid kind 9", OutcomeKind(9).String())
+}
+
+func TestOutcomeTellsThatItsAttemptWasCancelled(t *testing.T) {
+	require.True(t, Outcome{Err: fmt.Errorf("the attempt was cut short: %w", context.Canceled)}.Cancelled())
+	require.False(t, Outcome{Err: context.DeadlineExceeded}.Cancelled())
+	require.False(t, Outcome{}.Cancelled())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/scheduler"
 
 	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -27,7 +28,7 @@ type routerActor struct {
 	log         *slog.Logger
 	admission   messages.Admission
 	table       *routingTable
-	backlog     *actors.Backlog
+	backlog     *delivery.Backlog
 	mailbox     *actors.Mailbox
 	matcher     *matcher
 	endpoints   []*actors.Endpoint
@@ -110,9 +111,9 @@ func (a *routerActor) route(ctx actor.Context) {
 
 func (a *routerActor) forward(ctx actor.Context, event *messages.Envelope) {
 	a.routing = event
-	fate := actors.Unwanted
+	fate := delivery.Unwanted
 	for _, endpoint := range a.matcher.match(event) {
-		fate = actors.Routed
+		fate = delivery.Routed
 		ctx.Send(a.pids[endpoint], event)
 	}
 	a.routing = nil
@@ -126,7 +127,7 @@ func (a *routerActor) recover() {
 	}
 	a.log.Error("the router panicked, and goes on", "panic", reason, "stack", string(debug.Stack()))
 	if a.routing != nil {
-		a.backlog.SettleEvent(a.routing, actors.DroppedPanic)
+		a.backlog.SettleEvent(a.routing, delivery.DroppedPanic)
 		a.routing = nil
 	}
 	a.mailbox.Wake()
@@ -156,7 +157,7 @@ func (a *routerActor) stopAfterEndpoints(ctx actor.Context) {
 func (a *routerActor) stopTaking() {
 	a.backlog.Seal()
 	for event := a.backlog.TakeEvent(); event != nil; event = a.backlog.TakeEvent() {
-		a.backlog.SettleEvent(event, actors.DroppedClosed)
+		a.backlog.SettleEvent(event, delivery.DroppedClosed)
 	}
 	a.drops.LogRest(a.log, a.backlog)
 	if a.cancelTimer != nil {

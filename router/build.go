@@ -7,6 +7,7 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -32,7 +33,7 @@ func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 			IncludePayload:  cfg.Webhook.IncludePayload,
 			MaxPayloadBytes: int(cfg.Webhook.MaxPayloadBytes),
 		},
-		backlog: actors.NewBacklog(actors.Bounds{
+		backlog: delivery.NewBacklog(delivery.Bounds{
 			Events: cfg.Webhook.QueueSize,
 			Bytes:  int64(cfg.Webhook.QueueBytes),
 			Policy: cfg.Webhook.DropPolicy,

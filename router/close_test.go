@@ -14,6 +14,7 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -25,10 +26,10 @@ func TestCloseDeliversAllThatIsQueued(t *testing.T) {
 		r.notifyMany(1, 5000)
 		require.NoError(t, r.Close(context.Background()))
 		for _, name := range []string{"a", "b"} {
-			require.EqualValues(t, 5000, r.endpoint(name).Of(actors.Delivered))
+			require.EqualValues(t, 5000, r.endpoint(name).Of(delivery.Delivered))
 			require.True(t, r.receivers[name].closed)
 		}
-		require.EqualValues(t, 5000, r.Stats().Mailbox.Of(actors.Routed))
+		require.EqualValues(t, 5000, r.Stats().Mailbox.Of(delivery.Routed))
 	})
 }
 
@@ -39,7 +40,7 @@ func TestClosedRouterRefusesEvents(t *testing.T) {
 		require.ErrorIs(t, r.notify("e", "t"), messages.ErrClosed)
 		require.ErrorIs(t, r.Notify(context.Background(), &messages.AuthSuccess{ClientID: "c"}), messages.ErrClosed)
 		require.NoError(t, r.Close(context.Background()), "a second Close")
-		require.EqualValues(t, 2, r.Stats().Mailbox.Of(actors.DroppedClosed))
+		require.EqualValues(t, 2, r.Stats().Mailbox.Of(delivery.DroppedClosed))
 	})
 }
 
@@ -49,7 +50,7 @@ func TestCloseWithAnOpenBreakerProbesOnceAndWaitsForNothing(t *testing.T) {
 		r.receivers["away"].answers(always(refused))
 		r.notifyMany(1, 100)
 		advance(time.Second)
-		require.Equal(t, actors.BreakerOpen, r.endpoint("away").Breaker)
+		require.Equal(t, delivery.BreakerOpen, r.endpoint("away").Breaker)
 		sent := len(r.receivers["away"].arrivals())
 
 		began := time.Now()
@@ -58,8 +59,8 @@ func TestCloseWithAnOpenBreakerProbesOnceAndWaitsForNothing(t *testing.T) {
 		require.EqualValues(t, 100, lost.Events)
 		require.Less(t, time.Since(began), 2*time.Second)
 		require.Len(t, r.receivers["away"].arrivals(), sent+1)
-		require.EqualValues(t, 100, r.endpoint("away").Of(actors.DeadShutdown))
-		require.EqualValues(t, 100, r.endpoint("well").Of(actors.Delivered))
+		require.EqualValues(t, 100, r.endpoint("away").Of(delivery.DeadShutdown))
+		require.EqualValues(t, 100, r.endpoint("well").Of(delivery.Delivered))
 	})
 }
 
@@ -71,7 +72,7 @@ func TestCloseDeliversToAnEndpointThatIsBackAtItsProbe(t *testing.T) {
 		advance(time.Second)
 		r.receivers["a"].answers(always(ok))
 		require.NoError(t, r.Close(context.Background()))
-		require.EqualValues(t, 100, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 100, r.endpoint("a").Of(delivery.Delivered))
 	})
 }
 
@@ -86,8 +87,8 @@ func TestRequestsInFlightAtTheDeadlineHaveAnUnknownOutcome(t *testing.T) {
 		require.ErrorAs(t, r.Close(context.Background()), &lost)
 		require.EqualValues(t, 50, lost.Events)
 		require.Equal(t, 28*time.Second, time.Since(began), "two seconds before shutdown_timeout")
-		require.EqualValues(t, 5, r.endpoint("hung").Of(actors.DeadUnknownOutcome))
-		require.EqualValues(t, 45, r.endpoint("hung").Of(actors.DeadShutdown))
+		require.EqualValues(t, 5, r.endpoint("hung").Of(delivery.DeadUnknownOutcome))
+		require.EqualValues(t, 45, r.endpoint("hung").Of(delivery.DeadShutdown))
 	})
 }
 
@@ -114,8 +115,8 @@ func TestCancelledCloseStopsAtOnce(t *testing.T) {
 		began := time.Now()
 		require.Error(t, r.Close(ctx))
 		require.Equal(t, 3*time.Second, time.Since(began))
-		require.EqualValues(t, 5, r.endpoint("hung").Of(actors.DeadUnknownOutcome))
-		require.EqualValues(t, 45, r.endpoint("hung").Of(actors.DeadShutdown))
+		require.EqualValues(t, 5, r.endpoint("hung").Of(delivery.DeadUnknownOutcome))
+		require.EqualValues(t, 45, r.endpoint("hung").Of(delivery.DeadShutdown))
 	})
 }
 
@@ -132,7 +133,7 @@ func TestDrainWaitsForARetryThatIsInTime(t *testing.T) {
 		began := time.Now()
 		require.NoError(t, r.Close(context.Background()))
 		require.Equal(t, 3*time.Second, time.Since(began))
-		require.EqualValues(t, 1, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 1, r.endpoint("a").Of(delivery.Delivered))
 	})
 }
 
@@ -147,7 +148,7 @@ func TestDeadLettersInAFolderAreNotLost(t *testing.T) {
 		r.receivers["away"].answers(always(refused))
 		r.notifyMany(1, 5000)
 		require.NoError(t, r.Close(context.Background()))
-		require.EqualValues(t, 5000, r.endpoint("away").Of(actors.DeadShutdown))
+		require.EqualValues(t, 5000, r.endpoint("away").Of(delivery.DeadShutdown))
 		require.Zero(t, r.Stats().Lost())
 		require.Len(t, r.DeadLetters(), actors.MaxDeadLetters)
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -39,7 +40,7 @@ func (h *Handle) ReplayDeadLetters(ctx context.Context, filter messages.DeadLett
 	return h.router.deadLetters.Replay(ctx, filter, h.router.offerReplay)
 }
 
-func (a *routerActor) offerReplay(name string, event *messages.Envelope, ended func(actors.Fate)) error {
+func (a *routerActor) offerReplay(name string, event *messages.Envelope, ended func(delivery.Fate)) error {
 	for _, endpoint := range a.endpoints {
 		if endpoint.Name() == name {
 			return endpoint.Replay(event, ended)

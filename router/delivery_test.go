@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -41,7 +41,7 @@ func TestUnwantedEventsAreCounted(t *testing.T) {
 		advance(0)
 		mailbox := r.Stats().Mailbox
 		require.EqualValues(t, 3, mailbox.Accepted)
-		require.EqualValues(t, 3, mailbox.Of(actors.Unwanted))
+		require.EqualValues(t, 3, mailbox.Of(delivery.Unwanted))
 	})
 }
 
@@ -58,7 +58,7 @@ func TestRetriesFollowTheFormulaToTheMillisecond(t *testing.T) {
 		seconds := time.Second
 		require.Equal(t, []time.Duration{0, 1 * seconds, 3 * seconds, 7 * seconds, 15 * seconds, 31 * seconds, 61 * seconds, 91 * seconds},
 			r.receivers["a"].times("e"))
-		require.EqualValues(t, 1, r.endpoint("a").Of(actors.DeadMaxAttempts))
+		require.EqualValues(t, 1, r.endpoint("a").Of(delivery.DeadMaxAttempts))
 	})
 }
 
@@ -96,7 +96,7 @@ func TestAnHourAwayLosesNothing(t *testing.T) {
 					advance(5 * time.Minute)
 
 					stats := r.endpoint("a")
-					require.EqualValues(t, rate*hour, stats.Of(actors.Delivered))
+					require.EqualValues(t, rate*hour, stats.Of(delivery.Delivered))
 					if workers == 1 {
 						require.True(t, slices.IsSortedFunc(r.delivered("a"), byNumber), "in order")
 					}
@@ -136,19 +136,19 @@ func TestOpenBreakerSpendsNoAttempt(t *testing.T) {
 		require.NoError(t, r.notify("e", "t"))
 		advance(15 * time.Second) // attempts at 0, 1, 3, 7 and 15 s: the fifth failure opens the breaker
 		require.Len(t, r.receivers["a"].arrivals(), 5)
-		require.Equal(t, actors.BreakerOpen, r.endpoint("a").Breaker)
+		require.Equal(t, delivery.BreakerOpen, r.endpoint("a").Breaker)
 		require.Equal(t, 1, r.log.count("circuit breaker opened"))
 
 		advance(59 * time.Second)
 		require.Len(t, r.receivers["a"].arrivals(), 5)
 		advance(7 * time.Second) // reset_timeout and at most 10 % of jitter
 		require.Len(t, r.receivers["a"].arrivals(), 6)
-		require.Equal(t, actors.BreakerOpen, r.endpoint("a").Breaker)
+		require.Equal(t, delivery.BreakerOpen, r.endpoint("a").Breaker)
 
 		r.receivers["a"].answers(always(ok))
 		advance(66 * time.Second)
-		require.Equal(t, actors.BreakerClosed, r.endpoint("a").Breaker)
-		require.EqualValues(t, 1, r.endpoint("a").Of(actors.Delivered))
+		require.Equal(t, delivery.BreakerClosed, r.endpoint("a").Breaker)
+		require.EqualValues(t, 1, r.endpoint("a").Of(delivery.Delivered))
 		require.Equal(t, 1, r.log.count("circuit breaker closed"))
 	})
 }
@@ -184,7 +184,7 @@ func TestHungEndpointSlowsNoOther(t *testing.T) {
 		r.receivers["hung"].takes(time.Hour)
 		r.notifyMany(1, 1000)
 		advance(0)
-		require.EqualValues(t, 1000, r.endpoint("fast").Of(actors.Delivered))
+		require.EqualValues(t, 1000, r.endpoint("fast").Of(delivery.Delivered))
 		require.Equal(t, 5, r.endpoint("hung").InFlight)
 		require.Equal(t, 995, r.endpoint("hung").Waiting)
 	})
@@ -197,7 +197,7 @@ func TestNoMoreThanWorkersAreInFlight(t *testing.T) {
 		r.notifyMany(1, 100)
 		advance(time.Minute)
 		require.Equal(t, 7, r.receivers["a"].most)
-		require.EqualValues(t, 100, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 100, r.endpoint("a").Of(delivery.Delivered))
 	})
 }
 
@@ -217,7 +217,7 @@ func TestRetryAfterPausesTheWholeEndpoint(t *testing.T) {
 
 		require.Equal(t, []time.Duration{0, 10 * time.Second, 20 * time.Second}, r.receivers["a"].times("e1")[:3])
 		require.GreaterOrEqual(t, r.receivers["a"].times("e2")[0], 10*time.Second)
-		require.EqualValues(t, 2, r.endpoint("a").Of(actors.Delivered), "a pause is charged to no event")
+		require.EqualValues(t, 2, r.endpoint("a").Of(delivery.Delivered), "a pause is charged to no event")
 	})
 }
 
@@ -233,8 +233,8 @@ func TestPoisonousEventCostsItselfAlone(t *testing.T) {
 		r.notifyMany(1, 20)
 		advance(time.Minute)
 		stats := r.endpoint("a")
-		require.EqualValues(t, 19, stats.Of(actors.Delivered))
-		require.EqualValues(t, 1, stats.Of(actors.DeadMaxAttempts))
+		require.EqualValues(t, 19, stats.Of(delivery.Delivered))
+		require.EqualValues(t, 1, stats.Of(delivery.DeadMaxAttempts))
 		letters := r.DeadLetters()
 		require.Len(t, letters, 1)
 		require.Equal(t, "e3", letters[0].Event.ID)
@@ -255,8 +255,8 @@ func TestFiveRejectionsOpenNoBreaker(t *testing.T) {
 		})
 		r.notifyMany(1, 205)
 		advance(0)
-		require.EqualValues(t, 200, r.endpoint("a").Of(actors.Delivered))
-		require.EqualValues(t, 5, r.endpoint("a").Of(actors.DeadRejected))
+		require.EqualValues(t, 200, r.endpoint("a").Of(delivery.Delivered))
+		require.EqualValues(t, 5, r.endpoint("a").Of(delivery.DeadRejected))
 	})
 }
 

@@ -12,19 +12,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
 func TestFullEndpointDropsByItsPolicyAndCountsExactly(t *testing.T) {
 	const queueSize, workers, more = 100, 2, 1000
 	for policy, test := range map[config.DropPolicy]struct {
-		fate  actors.Fate
+		fate  delivery.Fate
 		first int // of those that are left besides the two in flight
 	}{
-		config.DropOldest: {actors.DroppedEvicted, workers + more - (queueSize - workers) + 1},
-		config.DropNewest: {actors.DroppedRefused, workers + 1},
+		config.DropOldest: {delivery.DroppedEvicted, workers + more - (queueSize - workers) + 1},
+		config.DropNewest: {delivery.DroppedRefused, workers + 1},
 	} {
 		t.Run(string(policy), func(t *testing.T) {
 			virtually(t, func(t *testing.T) {
@@ -40,10 +40,10 @@ func TestFullEndpointDropsByItsPolicyAndCountsExactly(t *testing.T) {
 				stats := r.endpoint("slow")
 				require.EqualValues(t, workers+more, stats.Accepted)
 				require.EqualValues(t, workers+more-queueSize, stats.Of(test.fate))
-				require.Equal(t, stats.Of(test.fate), stats.Total(actors.KindDropped))
+				require.Equal(t, stats.Of(test.fate), stats.Total(delivery.KindDropped))
 				require.Equal(t, []int{workers, queueSize - workers}, []int{stats.InFlight, stats.Waiting})
-				require.EqualValues(t, workers+more, r.endpoint("fast").Of(actors.Delivered))
-				require.Zero(t, r.Stats().Mailbox.Total(actors.KindDropped), "an endpoint's drops are its own")
+				require.EqualValues(t, workers+more, r.endpoint("fast").Of(delivery.Delivered))
+				require.Zero(t, r.Stats().Mailbox.Total(delivery.KindDropped), "an endpoint's drops are its own")
 
 				advance(time.Minute)
 				left := []string{"e1", "e2"}
@@ -51,7 +51,7 @@ func TestFullEndpointDropsByItsPolicyAndCountsExactly(t *testing.T) {
 					left = append(left, fmt.Sprintf("e%d", test.first+i))
 				}
 				require.ElementsMatch(t, left, r.receivers["slow"].ids())
-				require.EqualValues(t, queueSize, r.endpoint("slow").Of(actors.Delivered))
+				require.EqualValues(t, queueSize, r.endpoint("slow").Of(delivery.Delivered))
 			})
 		})
 	}
@@ -70,7 +70,7 @@ func TestDeadEndpointIsBoundedByBytesToo(t *testing.T) {
 		stats := r.endpoint("away")
 		require.Equal(t, 10, stats.Held())
 		require.LessOrEqual(t, stats.Bytes, int64(1<<20))
-		require.EqualValues(t, 90, stats.Of(actors.DroppedEvicted))
+		require.EqualValues(t, 90, stats.Of(delivery.DroppedEvicted))
 	})
 }
 
@@ -132,9 +132,9 @@ func TestDropsAreToldOnceASecondAndAddUp(t *testing.T) {
 		requireCalm(t, endpoint)
 		requireCalm(t, mailbox)
 		require.EqualValues(t, 35*40-100, sum(endpoint))
-		require.Equal(t, r.endpoint("hung").Total(actors.KindDropped), sum(endpoint))
+		require.Equal(t, r.endpoint("hung").Total(delivery.KindDropped), sum(endpoint))
 		require.EqualValues(t, 35*101, sum(mailbox))
-		require.Equal(t, r.Stats().Mailbox.Of(actors.DroppedTooLarge), sum(mailbox))
+		require.Equal(t, r.Stats().Mailbox.Of(delivery.DroppedTooLarge), sum(mailbox))
 		require.Len(t, mailbox, 5, "at 0, 1, 2, 3 and 4 s")
 
 		advance(time.Hour)
@@ -153,8 +153,8 @@ func TestDropsOfTheLastSecondAreToldBeforeTheEnd(t *testing.T) {
 		}
 		require.NoError(t, r.Close(context.Background()))
 		require.NotZero(t, sum(r.dropsTold("a")))
-		require.Equal(t, r.endpoint("a").Total(actors.KindDropped), sum(r.dropsTold("a")))
-		require.Equal(t, r.Stats().Mailbox.Total(actors.KindDropped), sum(r.dropsTold("")))
+		require.Equal(t, r.endpoint("a").Total(delivery.KindDropped), sum(r.dropsTold("a")))
+		require.Equal(t, r.Stats().Mailbox.Total(delivery.KindDropped), sum(r.dropsTold("")))
 	})
 }
 
@@ -178,7 +178,7 @@ func TestBatchLargerThanTheQueueIsRefusedWhole(t *testing.T) {
 			require.NoError(t, r.NotifyAll(context.Background()), "no event at all")
 			advance(0)
 			require.Len(t, r.receivers["a"].arrivals(), 100)
-			require.EqualValues(t, 101, r.Stats().Mailbox.Of(actors.DroppedTooLarge))
+			require.EqualValues(t, 101, r.Stats().Mailbox.Of(delivery.DroppedTooLarge))
 		})
 	}
 }
@@ -190,7 +190,7 @@ func TestBatchWithANilEventIsRefusedWhole(t *testing.T) {
 		r.system.Root.Send(r.PID(), (*messages.Envelope)(nil))
 		advance(0)
 		require.Empty(t, r.receivers["a"].arrivals())
-		require.EqualValues(t, 1, r.Stats().Mailbox.Of(actors.DroppedInvalid))
+		require.EqualValues(t, 1, r.Stats().Mailbox.Of(delivery.DroppedInvalid))
 	})
 }
 
@@ -208,9 +208,9 @@ func TestProducersInParallelBalanceTheMailbox(t *testing.T) {
 				require.EqualValues(t, producers*batches*(size+1), mailbox.Accepted)
 				requireMailboxBalanced(t, mailbox)
 				require.Zero(t, mailbox.Held())
-				require.EqualValues(t, mailbox.Of(actors.Routed), r.endpoint("a").Of(actors.Delivered))
+				require.EqualValues(t, mailbox.Of(delivery.Routed), r.endpoint("a").Of(delivery.Delivered))
 				if policy == config.DropNewest {
-					require.EqualValues(t, len(taken)*size, mailbox.Of(actors.Routed))
+					require.EqualValues(t, len(taken)*size, mailbox.Of(delivery.Routed))
 					requireWholeBatches(t, taken, size, r.receivers["a"].ids())
 				}
 			})
@@ -242,9 +242,9 @@ func (r *rig) produce(producers, batches, size int) map[string]bool {
 	return taken
 }
 
-func requireMailboxBalanced(t *testing.T, mailbox actors.Ledger) {
+func requireMailboxBalanced(t *testing.T, mailbox delivery.Ledger) {
 	t.Helper()
-	if accounted := mailbox.Of(actors.Routed) + mailbox.Of(actors.Unwanted) + mailbox.Total(actors.KindDropped) +
+	if accounted := mailbox.Of(delivery.Routed) + mailbox.Of(delivery.Unwanted) + mailbox.Total(delivery.KindDropped) +
 		uint64(mailbox.Held()); mailbox.Accepted != accounted {
 		t.Errorf("offered %d, but routed + unwanted + dropped + queued = %d", mailbox.Accepted, accounted)
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -57,8 +57,8 @@ func TestWhenSelectsEventsByWhatTheyHold(t *testing.T) {
 		advance(time.Second)
 		require.Equal(t, []string{"e1"}, r.receivers["hot"].ids())
 		require.Equal(t, []string{"e4"}, r.receivers["late"].ids())
-		require.EqualValues(t, 2, r.Stats().Mailbox.Of(actors.Unwanted), "what only such filters refuse")
-		require.EqualValues(t, 2, r.Stats().Mailbox.Of(actors.Routed))
+		require.EqualValues(t, 2, r.Stats().Mailbox.Of(delivery.Unwanted), "what only such filters refuse")
+		require.EqualValues(t, 2, r.Stats().Mailbox.Of(delivery.Routed))
 		require.True(t, r.Wants(messages.TypeMessagePublished, "shed/1"), "which knows the type and the topic only")
 	})
 }
@@ -108,7 +108,7 @@ func TestFilterThatFailsIsCountedAndLoggedOnceInTenSeconds(t *testing.T) {
 		advance(time.Second)
 		require.Equal(t, []string{"good"}, r.receivers["odd"].ids())
 		require.Len(t, r.receivers["even"].ids(), 9)
-		require.Zero(t, r.endpoint("odd").Total(actors.KindDropped))
+		require.Zero(t, r.endpoint("odd").Total(delivery.KindDropped))
 		require.Equal(t, []uint64{8, 0}, r.Stats().FilterErrors)
 	})
 }

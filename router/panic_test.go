@@ -11,6 +11,7 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -37,10 +38,10 @@ func TestPanicWhileRoutingCostsThatEventAlone(t *testing.T) {
 	require.NoError(t, h.Close(context.Background()))
 
 	mailbox := h.Stats().Mailbox
-	require.EqualValues(t, events, mailbox.Of(actors.Routed))
-	require.EqualValues(t, 3, mailbox.Of(actors.DroppedPanic))
+	require.EqualValues(t, events, mailbox.Of(delivery.Routed))
+	require.EqualValues(t, 3, mailbox.Of(delivery.DroppedPanic))
 	require.EqualValues(t, events+3, mailbox.Accepted)
-	require.EqualValues(t, events, h.Stats().Endpoints[0].Of(actors.Delivered), "the endpoint lives on")
+	require.EqualValues(t, events, h.Stats().Endpoints[0].Of(delivery.Delivered), "the endpoint lives on")
 	require.Equal(t, 3, strings.Count(log.String(), "the router panicked, and goes on"))
 	require.Contains(t, log.String(), "reason=panic", "it is told as a drop too")
 }

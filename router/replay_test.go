@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -79,7 +79,7 @@ func TestReplayDeliversTheSameEventToItsEndpointAlone(t *testing.T) {
 		stats := r.endpoint("a")
 		require.EqualValues(t, 2, stats.Accepted)
 		require.EqualValues(t, 1, stats.AcceptedReplay)
-		require.EqualValues(t, 1, stats.Of(actors.Delivered))
+		require.EqualValues(t, 1, stats.Of(delivery.Delivered))
 		require.Empty(t, r.list(messages.DeadLetterQuery{}))
 		replayed := r.list(messages.DeadLetterQuery{Replayed: messages.ReplayedOnly})
 		require.Len(t, replayed, 1)
@@ -108,7 +108,7 @@ func TestReplayedEventThatIsGivenUpAgainMakesALetterOfItsOwn(t *testing.T) {
 		require.Len(t, closed, 1)
 		require.Equal(t, first[0].ID, closed[0].ID)
 		require.Equal(t, messages.FateDeadLettered, closed[0].Replayed.Fate)
-		require.EqualValues(t, 2, r.endpoint("a").Of(actors.DeadRejected))
+		require.EqualValues(t, 2, r.endpoint("a").Of(delivery.DeadRejected))
 	})
 }
 
@@ -128,7 +128,7 @@ func TestLetterThatIsBeingReplayedIsNotReplayedTwice(t *testing.T) {
 		require.Len(t, underWay, 15)
 		require.True(t, underWay[0].Replaying)
 		advance(time.Minute)
-		require.EqualValues(t, 20, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 20, r.endpoint("a").Of(delivery.Delivered))
 		require.Empty(t, r.list(messages.DeadLetterQuery{}))
 		require.Zero(t, r.replay(messages.DeadLetterFilter{}))
 	})
@@ -154,7 +154,7 @@ func TestReplayStopsWhereTheQueueIsFullAndEvictsNothing(t *testing.T) {
 
 		result := r.replay(messages.DeadLetterFilter{Endpoint: "a"})
 		require.Equal(t, messages.ReplayResult{Accepted: 99, Left: 51}, result)
-		require.Zero(t, r.endpoint("a").Total(actors.KindDropped))
+		require.Zero(t, r.endpoint("a").Total(delivery.KindDropped))
 		require.Equal(t, messages.ReplayResult{Replaying: 99, Left: 51}, r.replay(messages.DeadLetterFilter{Endpoint: "a"}))
 
 		accepted := 0
@@ -163,7 +163,7 @@ func TestReplayStopsWhereTheQueueIsFullAndEvictsNothing(t *testing.T) {
 			advance(0)
 		}
 		require.Equal(t, 150, accepted, "another endpoint is not held up")
-		require.EqualValues(t, 151, r.endpoint("b").Of(actors.Delivered))
+		require.EqualValues(t, 151, r.endpoint("b").Of(delivery.Delivered))
 	})
 }
 
@@ -182,7 +182,7 @@ func TestReplayedEventThatIsEvictedStaysADeadLetter(t *testing.T) {
 		require.Equal(t, messages.ReplayResult{Accepted: 3}, r.replay(messages.DeadLetterFilter{}))
 		r.notifyMany(100, 197) // two more than fit
 		advance(0)
-		require.EqualValues(t, 2, r.endpoint("a").Of(actors.DroppedEvicted))
+		require.EqualValues(t, 2, r.endpoint("a").Of(delivery.DroppedEvicted))
 		letters := r.list(messages.DeadLetterQuery{})
 		require.Equal(t, []string{"e1", "e2", "e3"}, eventIDs(letters))
 		require.Equal(t, []bool{false, false, true}, []bool{letters[0].Replaying, letters[1].Replaying, letters[2].Replaying})
@@ -213,7 +213,7 @@ func TestShutdownDuringAReplayKeepsItsEvents(t *testing.T) {
 		})
 		require.Equal(t, messages.ReplayResult{Accepted: 20}, r.replay(messages.DeadLetterFilter{}))
 		require.NoError(t, r.Close(context.Background()))
-		require.EqualValues(t, 3, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 3, r.endpoint("a").Of(delivery.Delivered))
 		_, err := r.ListDeadLetters(context.Background(), messages.DeadLetterQuery{Limit: 1})
 		require.ErrorIs(t, err, messages.ErrClosed)
 		_, err = r.ReplayDeadLetters(context.Background(), messages.DeadLetterFilter{})
@@ -349,7 +349,7 @@ func TestReplayedEventsGoOutInBatchesAndEndOneByOne(t *testing.T) {
 		require.Equal(t, messages.ReplayResult{Accepted: 30}, r.replay(messages.DeadLetterFilter{}))
 		advance(time.Minute)
 		require.Empty(t, r.list(messages.DeadLetterQuery{}))
-		require.EqualValues(t, 30, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 30, r.endpoint("a").Of(delivery.Delivered))
 		require.Less(t, len(r.receivers["a"].arrivals())-requests, 30)
 		require.Len(t, r.list(messages.DeadLetterQuery{Replayed: messages.ReplayedOnly}), 60)
 	})

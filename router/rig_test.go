@@ -16,6 +16,7 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -225,8 +226,8 @@ func (r *rig) endpoint(name string) actors.EndpointStats {
 
 func requireBalanced(t *testing.T, stats actors.EndpointStats) {
 	t.Helper()
-	require.Equal(t, stats.Accepted, stats.Of(actors.Delivered)+stats.Total(actors.KindDropped)+
-		stats.Total(actors.KindDeadLettered)+uint64(stats.Held()), "accepted = delivered + dropped + dead-lettered + held")
+	require.Equal(t, stats.Accepted, stats.Of(delivery.Delivered)+stats.Total(delivery.KindDropped)+
+		stats.Total(delivery.KindDeadLettered)+uint64(stats.Held()), "accepted = delivered + dropped + dead-lettered + held")
 }
 
 // advance lets virtual time pass and everything that is due happen.

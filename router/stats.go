@@ -1,12 +1,15 @@
 package router
 
-import "github.com/fluxmq/webhookd/actors"
+import (
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/delivery"
+)
 
 // Stats is a router at one moment. The figures of one Ledger belong together; different ledgers are read one after the
 // other.
 type Stats struct {
 	// Mailbox is the account of the root mailbox: offered (Accepted) = routed + unwanted + dropped + queued (Held).
-	Mailbox actors.Ledger
+	Mailbox delivery.Ledger
 	// Endpoints are in the order of the configuration: accepted = delivered + dropped + dead-lettered + held.
 	Endpoints []actors.EndpointStats
 	// FilterErrors are the events that an endpoint did not get because its "when" could not be evaluated, in the same

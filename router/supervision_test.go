@@ -11,8 +11,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 	"github.com/fluxmq/webhookd/test/probe"
@@ -29,8 +29,8 @@ func TestPanicInsideAnAttemptCostsItsEventAlone(t *testing.T) {
 		})
 		r.notifyMany(1, 20)
 		advance(0)
-		require.EqualValues(t, 19, r.endpoint("a").Of(actors.Delivered))
-		require.EqualValues(t, 1, r.endpoint("a").Of(actors.DeadPanic))
+		require.EqualValues(t, 19, r.endpoint("a").Of(delivery.Delivered))
+		require.EqualValues(t, 1, r.endpoint("a").Of(delivery.DeadPanic))
 		require.Equal(t, "e7", r.DeadLetters()[0].Event.ID)
 		require.Equal(t, 1, r.log.count("a bug in the sender"))
 	})
@@ -59,12 +59,12 @@ func TestPanicOfAnEndpointActorLosesNothingItHeld(t *testing.T) {
 		advance(time.Minute)
 
 		stats := r.endpoint("a")
-		require.EqualValues(t, 30, stats.Of(actors.Delivered))
-		require.EqualValues(t, 2, stats.Of(actors.DeadPanic))
+		require.EqualValues(t, 30, stats.Of(delivery.Delivered))
+		require.EqualValues(t, 2, stats.Of(delivery.DeadPanic))
 		require.Zero(t, stats.Held())
 		require.NoError(t, r.notify("after", "t"))
 		advance(time.Second)
-		require.EqualValues(t, 31, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 31, r.endpoint("a").Of(delivery.Delivered))
 	})
 }
 
@@ -98,8 +98,8 @@ func TestEndpointActorThatPanicsForEverIsNeverStopped(t *testing.T) {
 		advance(10 * time.Second)
 		require.Less(t, len(r.receivers["a"].arrivals()), 20, "the restarts take longer and longer")
 		advance(10 * time.Minute)
-		require.EqualValues(t, 50, r.endpoint("a").Of(actors.DeadPanic))
-		require.EqualValues(t, 10, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 50, r.endpoint("a").Of(delivery.DeadPanic))
+		require.EqualValues(t, 10, r.endpoint("a").Of(delivery.Delivered))
 	})
 }
 
@@ -119,8 +119,8 @@ func TestEventsSentToThePIDAreRouted(t *testing.T) {
 		require.Len(t, r.receivers["a"].arrivals(), 2)
 		mailbox := r.Stats().Mailbox
 		require.EqualValues(t, 3, mailbox.Accepted)
-		require.EqualValues(t, 2, mailbox.Of(actors.Routed))
-		require.EqualValues(t, 1, mailbox.Of(actors.DroppedInvalid))
+		require.EqualValues(t, 2, mailbox.Of(delivery.Routed))
+		require.EqualValues(t, 1, mailbox.Of(delivery.DroppedInvalid))
 	})
 }
 
@@ -148,7 +148,7 @@ func TestRouterLivesInsideABrokersActor(t *testing.T) {
 		require.Contains(t, r.PID().Id, broker.PID().Id)
 		r.notifyMany(1, 3)
 		require.NoError(t, r.Close(context.Background()))
-		require.EqualValues(t, 3, r.endpoint("a").Of(actors.Delivered))
+		require.EqualValues(t, 3, r.endpoint("a").Of(delivery.Delivered))
 		require.True(t, probe.Expect[*actor.Terminated](t, broker).Who.Equal(r.PID()))
 	})
 }
@@ -164,9 +164,9 @@ func TestRouterStoppedFromAboveAccountsForAllItHeld(t *testing.T) {
 		advance(time.Second)
 
 		require.ErrorIs(t, r.notify("late", "t"), messages.ErrClosed)
-		require.EqualValues(t, 2, r.endpoint("a").Of(actors.DeadUnknownOutcome))
-		require.EqualValues(t, 8, r.endpoint("a").Of(actors.DeadShutdown))
-		require.EqualValues(t, 10, r.endpoint("b").Of(actors.DeadShutdown))
+		require.EqualValues(t, 2, r.endpoint("a").Of(delivery.DeadUnknownOutcome))
+		require.EqualValues(t, 8, r.endpoint("a").Of(delivery.DeadShutdown))
+		require.EqualValues(t, 10, r.endpoint("b").Of(delivery.DeadShutdown))
 		var lost *router.LostError
 		require.True(t, errors.As(r.Close(context.Background()), &lost))
 		require.EqualValues(t, 20, lost.Events)
@@ -200,7 +200,7 @@ func TestRouterRestartedFromAboveAccountsForAllItHeldAndStops(t *testing.T) {
 		advance(time.Second)
 
 		require.ErrorIs(t, r.notify("late", "t"), messages.ErrClosed)
-		require.EqualValues(t, 10, r.endpoint("a").Of(actors.DeadShutdown))
+		require.EqualValues(t, 10, r.endpoint("a").Of(delivery.DeadShutdown))
 		require.Equal(t, 1, r.log.count("restarted from above"))
 		var lost *router.LostError
 		require.ErrorAs(t, r.Close(context.Background()), &lost)

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 )
 
 const demoReport = 10 * time.Second
@@ -72,7 +72,7 @@ func (d *demoCommand) watch(c console, out *lineWriter, service *service) {
 func reportDemo(out *lineWriter, s *service) {
 	for _, e := range s.router.Stats().Endpoints {
 		out.printf("── %s: accepted %d = delivered %d + held %d + dropped %d + dead-lettered %d\n", e.Name, e.Accepted,
-			e.Of(actors.Delivered), e.Held(), e.Total(actors.KindDropped), e.Total(actors.KindDeadLettered))
+			e.Of(delivery.Delivered), e.Held(), e.Total(delivery.KindDropped), e.Total(delivery.KindDeadLettered))
 	}
 }
 
@@ -146,8 +146,8 @@ and is away from second %d to second %d of every %d seconds. Nothing is lost, an
 func concludeDemo(out *lineWriter, s *service) {
 	out.printf("\n")
 	for _, e := range s.router.Stats().Endpoints {
-		out.printf("%s: %d events accepted, %d delivered, %d not delivered\n", e.Name, e.Accepted, e.Of(actors.Delivered),
-			e.Accepted-e.Of(actors.Delivered))
+		out.printf("%s: %d events accepted, %d delivered, %d not delivered\n", e.Name, e.Accepted, e.Of(delivery.Delivered),
+			e.Accepted-e.Of(delivery.Delivered))
 	}
 }
 

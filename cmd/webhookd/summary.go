@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/router"
 )
 
@@ -16,17 +17,17 @@ func (s *service) summarize() {
 	}
 	s.log.Info("summary of the mailbox",
 		"offered", stats.Mailbox.Accepted,
-		"routed", stats.Mailbox.Of(actors.Routed),
-		"unwanted", stats.Mailbox.Of(actors.Unwanted),
-		fates(stats.Mailbox, actors.KindDropped),
+		"routed", stats.Mailbox.Of(delivery.Routed),
+		"unwanted", stats.Mailbox.Of(delivery.Unwanted),
+		fates(stats.Mailbox, delivery.KindDropped),
 	)
 	for _, endpoint := range stats.Endpoints {
 		s.log.Info("summary of an endpoint",
 			"endpoint", endpoint.Name,
 			"accepted", endpoint.Accepted,
-			"delivered", endpoint.Of(actors.Delivered),
-			fates(endpoint.Ledger, actors.KindDropped),
-			fates(endpoint.Ledger, actors.KindDeadLettered),
+			"delivered", endpoint.Of(delivery.Delivered),
+			fates(endpoint.Ledger, delivery.KindDropped),
+			fates(endpoint.Ledger, delivery.KindDeadLettered),
 			"lost", endpoint.Lost,
 		)
 	}
@@ -52,7 +53,7 @@ func acceptedAny(stats router.Stats) bool {
 }
 
 // fates is how many events had a fate of this kind, and how many for each reason.
-func fates(ledger actors.Ledger, kind string) slog.Attr {
+func fates(ledger delivery.Ledger, kind string) slog.Attr {
 	attrs := []slog.Attr{slog.Uint64("total", ledger.Total(kind))}
 	for reason, events := range ledger.ByReason(kind) {
 		attrs = append(attrs, slog.Uint64(reason, events))

@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -128,7 +128,7 @@ func held(handle *router.Handle) int {
 
 func deliveredToAll(handle *router.Handle) (delivered uint64) {
 	for _, endpoint := range handle.Stats().Endpoints {
-		delivered += endpoint.Of(actors.Delivered)
+		delivered += endpoint.Of(delivery.Delivered)
 	}
 	return delivered
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -61,12 +61,12 @@ func TestEverythingAtOnce(t *testing.T) {
 	ledger := handle.Stats().Endpoints[0].Ledger
 	require.Zero(t, receiver.forged.Load(), "every request is signed, those with another token too")
 	require.Greater(t, receiver.delivered.Load(), int64(50))
-	require.Greater(t, ledger.Of(actors.Delivered), uint64(receiver.delivered.Load()), "batches bring several events")
+	require.Greater(t, ledger.Of(delivery.Delivered), uint64(receiver.delivered.Load()), "batches bring several events")
 	require.NotZero(t, ledger.AcceptedReplay)
 	require.Zero(t, ledger.Held())
-	require.Equal(t, ledger.Accepted, ledger.Of(actors.Delivered)+ledger.Total(actors.KindDropped)+ledger.Total(actors.KindDeadLettered))
+	require.Equal(t, ledger.Accepted, ledger.Of(delivery.Delivered)+ledger.Total(delivery.KindDropped)+ledger.Total(delivery.KindDeadLettered))
 	letters := requireNoSecretInLetters(t, dir)
-	require.EqualValues(t, ledger.Total(actors.KindDeadLettered), letters)
+	require.EqualValues(t, ledger.Total(delivery.KindDeadLettered), letters)
 	for _, secret := range everySecret {
 		require.NotContains(t, logged.String(), secret)
 	}

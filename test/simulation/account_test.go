@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -37,7 +38,7 @@ func newAccount() account {
 }
 
 // balanced tells whether a ledger adds up; that holds at every moment.
-func balanced(l actors.Ledger) bool {
+func balanced(l delivery.Ledger) bool {
 	fates := uint64(0)
 	for _, n := range fatesOf(l) {
 		fates += n
@@ -46,17 +47,17 @@ func balanced(l actors.Ledger) bool {
 }
 
 // fatesOf lists what occurred, as in account.
-func fatesOf(l actors.Ledger) map[string]uint64 {
+func fatesOf(l delivery.Ledger) map[string]uint64 {
 	fates := map[string]uint64{}
-	for _, kind := range []string{actors.KindDelivered, actors.KindRouted, actors.KindUnwanted} {
+	for _, kind := range []string{delivery.KindDelivered, delivery.KindRouted, delivery.KindUnwanted} {
 		if n := l.Total(kind); n > 0 {
 			fates[kind] = n
 		}
 	}
-	for reason, n := range l.ByReason(actors.KindDropped) {
+	for reason, n := range l.ByReason(delivery.KindDropped) {
 		fates[dropped+reason] = n
 	}
-	for reason, n := range l.ByReason(actors.KindDeadLettered) {
+	for reason, n := range l.ByReason(delivery.KindDeadLettered) {
 		fates[deadLettered+reason] = n
 	}
 	return fates

@@ -3,14 +3,14 @@ package simulation
 import (
 	"slices"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 )
 
 // arrive takes events that the router forwarded at one moment, in their order, before the requests that follow from it.
 // Where several are too many for drop_policy oldest, what is dropped depends on how many went out between; the
 // endpoint's ledger, read afterwards, tells that.
-func (o *oracle) arrive(events []*event, ledger actors.Ledger, moments []moment) {
+func (o *oracle) arrive(events []*event, ledger delivery.Ledger, moments []moment) {
 	if len(events) > 1 && o.DropPolicy == config.DropOldest && !o.fits(len(o.held), o.bytes(), events...) {
 		o.arriveTogether(events, ledger, moments)
 		return
@@ -39,8 +39,8 @@ func (o *oracle) arriveAlone(e *event) {
 }
 
 // arriveTogether learns from the ledger how many were dropped, and knows from the rules which.
-func (o *oracle) arriveTogether(events []*event, ledger actors.Ledger, moments []moment) {
-	refused := int(ledger.ByReason(actors.KindDropped)["refused"] - o.account.fates[dropped+"refused"])
+func (o *oracle) arriveTogether(events []*event, ledger delivery.Ledger, moments []moment) {
+	refused := int(ledger.ByReason(delivery.KindDropped)["refused"] - o.account.fates[dropped+"refused"])
 	for i, e := range events {
 		switch {
 		case !o.fits(0, 0, e):

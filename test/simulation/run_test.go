@@ -15,6 +15,7 @@ import (
 
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 )
@@ -139,7 +140,7 @@ func (r *run) note(broken *violation) {
 	}
 }
 
-func (r *run) compareRoot(l actors.Ledger) {
+func (r *run) compareRoot(l delivery.Ledger) {
 	switch {
 	case !balanced(l):
 		r.breaks("offered = routed + unwanted + dropped + queued", "%+v", l)
@@ -193,7 +194,7 @@ func (r *run) checkEnd() {
 func (r *run) readDeadLetters(stats router.Stats) {
 	total := 0
 	for _, endpoint := range stats.Endpoints {
-		total += int(endpoint.Total(actors.KindDeadLettered))
+		total += int(endpoint.Total(delivery.KindDeadLettered))
 	}
 	latest := r.handle.DeadLetters()
 	if len(latest) != min(total, actors.MaxDeadLetters) {

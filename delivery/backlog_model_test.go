@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"cmp"
@@ -54,7 +54,7 @@ type backlogGame struct {
 	fates     map[Fate]uint64
 	told      map[string]uint64 // drops that DroppedSince told
 	sealed    bool
-	hunger    hunger
+	demand    demand
 	unread    bool
 	probes    uint64
 }
@@ -202,7 +202,7 @@ func (g *backlogGame) receive(events []*messages.Envelope, bytes int64) (Fate, e
 		} else {
 			g.ended = append(g.ended, g.retrying[0])
 			g.endReplays(DroppedEvicted, g.eventsOf(g.retrying[0])...)
-			g.hunger = wantsEvent
+			g.demand = demandsEvent
 			g.retrying = g.retrying[1:]
 		}
 	}
@@ -212,7 +212,7 @@ func (g *backlogGame) receive(events []*messages.Envelope, bytes int64) (Fate, e
 func (g *backlogGame) takeEvent() {
 	event := g.backlog.TakeEvent()
 	if len(g.waiting) == 0 {
-		g.hunger = wantsEvent
+		g.demand = demandsEvent
 		require.Nil(g, event)
 		return
 	}
@@ -232,7 +232,7 @@ func (g *backlogGame) settleEvent() {
 }
 
 func (g *backlogGame) take(ordered, probe bool) {
-	d := g.backlog.Take(g.now, ordered, probe)
+	d := g.backlog.take(g.now, ordered, probe)
 	retry, blocked := g.dueRetry(ordered, probe)
 	switch {
 	case blocked:
@@ -242,9 +242,9 @@ func (g *backlogGame) take(ordered, probe bool) {
 		require.Same(g, retry, d)
 		g.retrying = slices.DeleteFunc(g.retrying, func(other *Delivery) bool { return other == d })
 	case !g.ready():
-		g.hunger = wantsEvent
+		g.demand = demandsEvent
 		if len(g.waiting) > 0 {
-			g.hunger = wantsBatch
+			g.demand = demandsBatch
 		}
 		require.Nil(g, d)
 		return
@@ -321,7 +321,7 @@ func (g *backlogGame) retry() {
 		return
 	}
 	d := draw(g.chance, &g.flying)
-	g.backlog.Retry(d, g.now.Add(time.Duration(g.chance.IntN(10))*time.Second))
+	g.backlog.retry(d, g.now.Add(time.Duration(g.chance.IntN(10))*time.Second))
 	g.retrying = append(g.retrying, d)
 	sortByAcceptance(g.retrying)
 }
@@ -335,7 +335,7 @@ func (g *backlogGame) settle() {
 	had := place == &g.ended
 	d := draw(g.chance, place)
 	g.ended = append(g.ended, d)
-	require.Equal(g, !had, g.backlog.Settle(d, fate))
+	require.Equal(g, !had, g.backlog.settle(d, fate))
 	if had {
 		return
 	}
@@ -356,7 +356,7 @@ func (g *backlogGame) settleOutgoing() {
 	}
 	fate := []Fate{Delivered, DeadRejected}[g.chance.IntN(2)]
 	d := g.flying[g.chance.IntN(len(g.flying))]
-	more := g.backlog.SettleOutgoing(d, fate)
+	more := g.backlog.settleOutgoing(d, fate)
 	g.end(fate, g.contents[d][0])
 	g.contents[d] = g.contents[d][1:]
 	require.Equal(g, len(g.contents[d]) > 0, more)
@@ -392,7 +392,7 @@ func (g *backlogGame) expire() {
 		expected = append(expected, g.waiting[0])
 		g.waiting = g.waiting[1:]
 	}
-	require.Equal(g, expected, g.givenUp(g.backlog.Expire(by)))
+	require.Equal(g, expected, g.givenUp(g.backlog.expire(by)))
 	g.end(DeadMaxAge, expected)
 }
 
@@ -438,14 +438,14 @@ func (g *backlogGame) abandon() {
 	})
 	if waitingToo {
 		expected = append(expected, g.waiting...)
-		g.waiting, g.hunger = nil, wantsEvent
+		g.waiting, g.demand = nil, demandsEvent
 	}
-	require.Equal(g, expected, g.givenUp(g.backlog.Abandon(dueAfter, waitingToo)))
+	require.Equal(g, expected, g.givenUp(g.backlog.abandon(dueAfter, waitingToo)))
 	g.end(DeadShutdown, expected)
 }
 
 func (g *backlogGame) signalled(signals Signals) {
-	available := g.hunger == wantsEvent && len(g.waiting) > 0 || g.hunger == wantsBatch && g.full()
+	available := g.demand == demandsEvent && len(g.waiting) > 0 || g.demand == demandsBatch && g.full()
 	told, drops := uint64(0), uint64(0)
 	for _, n := range g.told {
 		told += n
@@ -458,7 +458,7 @@ func (g *backlogGame) signalled(signals Signals) {
 	dropped := !g.unread && drops > told
 	require.Equal(g, Signals{Available: available, Dropped: dropped}, signals)
 	if available {
-		g.hunger = sated
+		g.demand = demandsNothing
 	}
 	g.unread = g.unread || dropped
 }
@@ -495,15 +495,15 @@ func (g *backlogGame) compareTurns() {
 	if g.batch.Batches() && len(g.waiting) > 0 && (!ordered || len(g.retrying) == 0) {
 		turns = append(turns, g.came[g.waiting[0]].Add(g.batch.MaxWait))
 	}
-	soonest, ok := g.backlog.NextTurn(ordered)
+	soonest, ok := g.backlog.nextTurn(ordered)
 	require.Equal(g, len(turns) > 0, ok)
 	if ok {
 		require.Equal(g, slices.MinFunc(turns, time.Time.Compare), soonest)
 	}
-	_, aging := g.backlog.OldestAcceptance()
+	_, aging := g.backlog.oldestAcceptance()
 	require.Equal(g, len(g.waiting)+len(g.retrying) > 0, aging)
 	if !aging {
-		g.hunger = wantsEvent
+		g.demand = demandsEvent
 	}
 }
 

@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"time"
@@ -23,10 +23,10 @@ func (b *Backlog) SettleEvent(event *messages.Envelope, fate Fate) {
 	b.ledger.fates[fate]++
 }
 
-// Take hands out the delivery whose turn it is, or nil: a retry that is due before an event never sent. When ordered, a
+// take hands out the delivery whose turn it is, or nil: a retry that is due before an event never sent. When ordered, a
 // retry holds back all that was accepted after it. For a probe it is the delivery whose latest probe is furthest back,
 // so that one event can't keep a breaker open for all others.
-func (b *Backlog) Take(now time.Time, ordered, probe bool) *Delivery {
+func (b *Backlog) take(now time.Time, ordered, probe bool) *Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := b.retries.soonest()
@@ -49,8 +49,8 @@ func (b *Backlog) Take(now time.Time, ordered, probe bool) *Delivery {
 	return b.takeNew(now)
 }
 
-// Resume hands out this delivery, if it waits for a retry that is due.
-func (b *Backlog) Resume(now time.Time, d *Delivery) bool {
+// resume hands out this delivery, if it waits for a retry that is due.
+func (b *Backlog) resume(now time.Time, d *Delivery) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	due := d.place == retrying && !d.due.After(now)
@@ -85,9 +85,9 @@ func (b *Backlog) takeNew(now time.Time) *Delivery {
 		return b.newDelivery(taken)
 	}
 	if !b.ready(now) {
-		b.hunger = wantsBatch
-		if b.waiting.length == 0 {
-			b.hunger = wantsEvent
+		b.demand = demandsBatch
+		if b.waiting.Len() == 0 {
+			b.demand = demandsEvent
 		}
 		return nil
 	}
@@ -102,10 +102,10 @@ func (b *Backlog) newDelivery(taken arrival) *Delivery {
 
 // takeBatch takes as many events as a batch may have, at least one.
 func (b *Backlog) takeBatch() []arrival {
-	arrivals := make([]arrival, 0, min(b.waiting.length, b.batch.MaxEvents))
+	arrivals := make([]arrival, 0, min(b.waiting.Len(), b.batch.MaxEvents))
 	bytes := 0
-	for len(arrivals) < b.batch.MaxEvents && b.waiting.length > 0 {
-		bytes += b.waiting.first().event.Size()
+	for len(arrivals) < b.batch.MaxEvents && b.waiting.Len() > 0 {
+		bytes += b.waiting.First().event.Size()
 		if len(arrivals) > 0 && bytes > int(b.batch.MaxBytes) {
 			break
 		}
@@ -117,21 +117,21 @@ func (b *Backlog) takeBatch() []arrival {
 
 // ready tells whether events wait that may go out: of a batch that fills, its first has waited long enough.
 func (b *Backlog) ready(now time.Time) bool {
-	if b.waiting.length == 0 {
+	if b.waiting.Len() == 0 {
 		return false
 	}
-	return !b.batch.Batches() || b.sealed || b.full() || !b.waiting.first().at.Add(b.batch.MaxWait).After(now)
+	return !b.batch.Batches() || b.sealed || b.full() || !b.waiting.First().at.Add(b.batch.MaxWait).After(now)
 }
 
 // full tells whether more events would make no larger batch.
 func (b *Backlog) full() bool {
-	return b.waiting.length >= b.batch.MaxEvents || b.bytes-b.retryingBytes-b.pinned >= int64(b.batch.MaxBytes)
+	return b.waiting.Len() >= b.batch.MaxEvents || b.bytes-b.retryingBytes-b.pinned >= int64(b.batch.MaxBytes)
 }
 
 func (b *Backlog) takeWaiting() (arrival, bool) {
-	taken, ok := b.waiting.pop()
+	taken, ok := b.waiting.Pop()
 	if !ok {
-		b.hunger = wantsEvent
+		b.demand = demandsEvent
 		return arrival{}, false
 	}
 	b.inFlight++
@@ -139,8 +139,8 @@ func (b *Backlog) takeWaiting() (arrival, bool) {
 	return taken, true
 }
 
-// Retry puts a delivery that is in flight back, to be taken again at the earliest when it is due.
-func (b *Backlog) Retry(d *Delivery, due time.Time) {
+// retry puts a delivery that is in flight back, to be taken again at the earliest when it is due.
+func (b *Backlog) retry(d *Delivery, due time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d.due, d.place = due, retrying
@@ -152,8 +152,8 @@ func (b *Backlog) Retry(d *Delivery, due time.Time) {
 	b.retries.add(d)
 }
 
-// NextTurn is when the next retry is due, or the next batch no longer waits to be full; false when neither is to come.
-func (b *Backlog) NextTurn(ordered bool) (time.Time, bool) {
+// nextTurn is when the next retry is due, or the next batch no longer waits to be full; false when neither is to come.
+func (b *Backlog) nextTurn(ordered bool) (time.Time, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var at time.Time
@@ -161,8 +161,8 @@ func (b *Backlog) NextTurn(ordered bool) (time.Time, bool) {
 	if next != nil {
 		at = next.due
 	}
-	if b.waiting.length > 0 && b.batch.Batches() && (next == nil || !ordered) {
-		if full := b.waiting.first().at.Add(b.batch.MaxWait); next == nil || full.Before(at) {
+	if b.waiting.Len() > 0 && b.batch.Batches() && (next == nil || !ordered) {
+		if full := b.waiting.First().at.Add(b.batch.MaxWait); next == nil || full.Before(at) {
 			return full, true
 		}
 	}

@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"math/rand/v2"
@@ -9,34 +9,34 @@ import (
 
 func TestFifoHandsOutInOrderWhileItGrowsAndShrinks(t *testing.T) {
 	chance := rand.New(rand.NewPCG(1, 0))
-	var q fifo[int]
+	var q FIFO[int]
 	var model []int
 	for next := range 20_000 {
 		if growing := next/2000%2 == 0; chance.IntN(4) > 0 == growing {
-			q.push(next)
+			q.Push(next)
 			model = append(model, next)
 		} else {
-			item, ok := q.pop()
+			item, ok := q.Pop()
 			require.Equal(t, len(model) > 0, ok)
 			if ok {
 				require.Equal(t, model[0], item)
 				model = model[1:]
 			}
 		}
-		require.Equal(t, len(model), q.length)
+		require.Equal(t, len(model), q.Len())
 		if next%100 == 0 {
-			require.Equal(t, append([]int{}, model...), q.items())
+			require.Equal(t, append([]int{}, model...), q.Items())
 		}
 	}
 }
 
 func TestFifoGivesItsMemoryBack(t *testing.T) {
-	var q fifo[*int]
+	var q FIFO[*int]
 	for range 100_000 {
-		q.push(new(int))
+		q.Push(new(int))
 	}
 	for range 100_000 {
-		_, ok := q.pop()
+		_, ok := q.Pop()
 		require.True(t, ok)
 	}
 	require.Len(t, q.ring, fifoMinimum)

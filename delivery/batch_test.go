@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"runtime"
@@ -18,8 +18,8 @@ func TestPartThatWaitsHoldsOnToNoEventThatHasLeft(t *testing.T) {
 		QueueSize: 100, QueueBytes: 1 << 20, DropPolicy: config.DropOldest, Batch: config.Batch{MaxEvents: 4, MaxBytes: 1 << 20},
 	})
 	d, left := splitInFlight(t, backlog)
-	require.True(t, backlog.SettleOutgoing(d, Delivered))
-	backlog.Retry(d, time.Time{})
+	require.True(t, backlog.settleOutgoing(d, Delivered))
+	backlog.retry(d, time.Time{})
 
 	runtime.GC()
 	for _, event := range left {
@@ -33,7 +33,7 @@ func splitInFlight(t *testing.T, backlog *Backlog) (d *Delivery, first []weak.Po
 	events := newEvents(t, "a", "b", "c", "d")
 	_, err := backlog.Offer(time.Time{}, events...)
 	require.NoError(t, err)
-	d = backlog.Take(time.Time{}, false, false)
+	d = backlog.take(time.Time{}, false, false)
 	d.split()
 	return d, []weak.Pointer[messages.Envelope]{weak.Make(events[0]), weak.Make(events[1])}
 }

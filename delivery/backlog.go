@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"sync"
@@ -23,10 +23,10 @@ type Bounds struct {
 // Any goroutine may offer and read; one, the owner, takes and settles.
 type Backlog struct {
 	bounds Bounds
-	batch  config.Batch // how many events Take hands out together; the zero value means one
+	batch  config.Batch // how many events take hands out together; the zero value means one
 
 	mu            sync.Mutex
-	waiting       fifo[arrival]
+	waiting       FIFO[arrival]
 	retries       retries
 	retrying      int // events
 	inFlight      int
@@ -38,18 +38,18 @@ type Backlog struct {
 	ledger        Ledger // what the fields above don't tell
 
 	sealed   bool
-	hunger   hunger
+	demand   demand
 	unread   bool              // events were dropped since the owner asked, and it was told so
 	reported [fateCount]uint64 // the drops that the owner has asked for
 }
 
-// hunger is what the owner found nothing to take for, and so what it wants to hear of.
-type hunger uint8
+// demand is what the owner found nothing to take for, and so what it wants to hear of.
+type demand uint8
 
 const (
-	sated      hunger = iota
-	wantsEvent        // the next event
-	wantsBatch        // the end of the wait for a full batch
+	demandsNothing demand = iota
+	demandsEvent          // the next event
+	demandsBatch          // the end of the wait for a full batch
 )
 
 // Signals are what the owner has to hear of after an offer.
@@ -102,7 +102,7 @@ func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope, ended fun
 }
 
 func (b *Backlog) push(a arrival) {
-	b.waiting.push(a)
+	b.waiting.Push(a)
 	b.bytes += int64(a.event.Size())
 }
 
@@ -146,7 +146,7 @@ func (b *Backlog) staying() (events int, bytes int64) {
 }
 
 func (b *Backlog) room() int {
-	return b.waiting.length + b.retrying + b.inFlight + b.leaving
+	return b.waiting.Len() + b.retrying + b.inFlight + b.leaving
 }
 
 func (b *Backlog) fits(events int, bytes int64) bool {
@@ -154,11 +154,11 @@ func (b *Backlog) fits(events int, bytes int64) bool {
 }
 
 func (b *Backlog) evict() {
-	evicted, ok := b.waiting.pop()
+	evicted, ok := b.waiting.Pop()
 	if !ok {
 		d := b.retries.oldest()
 		b.leaveRetries(d)
-		b.hunger = wantsEvent // in order, it held back the events after it
+		b.demand = demandsEvent // in order, it held back the events after it
 		d.place = gone
 		evicted = d.single[0]
 	}
@@ -169,8 +169,8 @@ func (b *Backlog) evict() {
 
 func (b *Backlog) signals() Signals {
 	var s Signals
-	if b.hunger == wantsEvent && b.waiting.length > 0 || b.hunger == wantsBatch && b.full() {
-		s.Available, b.hunger = true, sated
+	if b.demand == demandsEvent && b.waiting.Len() > 0 || b.demand == demandsBatch && b.full() {
+		s.Available, b.demand = true, demandsNothing
 	}
 	if !b.unread && b.droppedUnreported() {
 		s.Dropped, b.unread = true, true
@@ -221,7 +221,7 @@ func (b *Backlog) Ledger() Ledger {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ledger := b.ledger
-	ledger.Waiting = b.waiting.length
+	ledger.Waiting = b.waiting.Len()
 	ledger.InFlight = b.inFlight
 	ledger.Retrying = b.retrying
 	ledger.Bytes = b.bytes

@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"time"
@@ -38,6 +38,14 @@ func (a arrival) end(fate Fate) {
 	}
 }
 
+func envelopes(arrivals []arrival) []*messages.Envelope {
+	events := make([]*messages.Envelope, len(arrivals))
+	for i, a := range arrivals {
+		events[i] = a.event
+	}
+	return events
+}
+
 // tries is how often events were sent together.
 type tries struct {
 	attempts int // begun so far
@@ -55,13 +63,16 @@ const (
 	gone
 )
 
-// id is what the request is known by: the event's id, or the batch's own.
-func (d *Delivery) id() string {
+// ID is what the request is known by: the event's id, or the batch's own.
+func (d *Delivery) ID() string {
 	if d.batch != nil {
 		return d.batch.id
 	}
 	return d.single[0].event.ID
 }
+
+// Events are the events that the present request carries, from Next until its end: for any goroutine that makes it.
+func (d *Delivery) Events() []*messages.Envelope { return envelopes(d.outgoing()) }
 
 // outgoing are the events that the next request carries, or the present one.
 func (d *Delivery) outgoing() []arrival {

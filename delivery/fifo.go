@@ -1,7 +1,8 @@
-package actors
+package delivery
 
-// fifo is a queue in a ring that grows and shrinks with what it holds.
-type fifo[T any] struct {
+// FIFO is a queue in a ring that grows and shrinks with what it holds. Its zero value is empty. It is not safe for use by
+// several goroutines at once.
+type FIFO[T any] struct {
 	ring   []T // its length is 0 or a power of two
 	head   int
 	length int
@@ -9,7 +10,8 @@ type fifo[T any] struct {
 
 const fifoMinimum = 16
 
-func (q *fifo[T]) push(item T) {
+// Push adds an item behind all others.
+func (q *FIFO[T]) Push(item T) {
 	if q.length == len(q.ring) {
 		q.resize(max(fifoMinimum, 2*len(q.ring)))
 	}
@@ -17,7 +19,8 @@ func (q *fifo[T]) push(item T) {
 	q.length++
 }
 
-func (q *fifo[T]) pop() (item T, ok bool) {
+// Pop takes the item that was pushed first; false when the queue is empty.
+func (q *FIFO[T]) Pop() (item T, ok bool) {
 	if q.length == 0 {
 		return item, false
 	}
@@ -31,11 +34,14 @@ func (q *fifo[T]) pop() (item T, ok bool) {
 	return item, true
 }
 
-// first is what pop takes next. The queue must hold something.
-func (q *fifo[T]) first() T { return q.ring[q.head] }
+// Len is the number of items.
+func (q *FIFO[T]) Len() int { return q.length }
 
-// items lists what the queue holds, the first to be popped first.
-func (q *fifo[T]) items() []T {
+// First is what Pop takes next. The queue must hold something.
+func (q *FIFO[T]) First() T { return q.ring[q.head] }
+
+// Items lists what the queue holds, the first to be popped first.
+func (q *FIFO[T]) Items() []T {
 	items := make([]T, q.length)
 	for i := range items {
 		items[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
@@ -43,7 +49,7 @@ func (q *fifo[T]) items() []T {
 	return items
 }
 
-func (q *fifo[T]) resize(size int) {
+func (q *FIFO[T]) resize(size int) {
 	ring := make([]T, size)
 	for i := range q.length {
 		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]

@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"time"
@@ -6,9 +6,9 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// SettleOutgoing gives the events of a delivery in flight that went out their fate. It is true when others are left, which
-// go out next. Dead-lettered events take room until Leave.
-func (b *Backlog) SettleOutgoing(d *Delivery, fate Fate) (more bool) {
+// settleOutgoing gives the events of a delivery in flight that went out their fate. It is true when others are left,
+// which go out next. Dead-lettered events take room until Leave.
+func (b *Backlog) settleOutgoing(d *Delivery, fate Fate) (more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	outgoing := d.outgoing()
@@ -21,15 +21,15 @@ func (b *Backlog) SettleOutgoing(d *Delivery, fate Fate) (more bool) {
 	return more
 }
 
-// Settle gives all events that are left of a delivery their fate, wherever it is. Dead-lettered ones take room until
+// settle gives all events that are left of a delivery their fate, wherever it is. Dead-lettered ones take room until
 // Leave. It is false, and nothing happens, when all have a fate already.
-func (b *Backlog) Settle(d *Delivery, fate Fate) bool {
+func (b *Backlog) settle(d *Delivery, fate Fate) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.settle(d, fate)
+	return b.settleLocked(d, fate)
 }
 
-func (b *Backlog) settle(d *Delivery, fate Fate) bool {
+func (b *Backlog) settleLocked(d *Delivery, fate Fate) bool {
 	events, bytes := d.size()
 	switch d.place {
 	case gone:
@@ -75,9 +75,9 @@ func (b *Backlog) Leave(event *messages.Envelope, lost bool) {
 	}
 }
 
-// Abandon dead-letters, because of the shutdown, the retries that are due after the given time, and with waitingToo the
+// abandon dead-letters, because of the shutdown, the retries that are due after the given time, and with waitingToo the
 // events never sent. It returns what it gave up, in the order of acceptance of each kind.
-func (b *Backlog) Abandon(dueAfter time.Time, waitingToo bool) []*Delivery {
+func (b *Backlog) abandon(dueAfter time.Time, waitingToo bool) []*Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var abandoned []*Delivery
@@ -95,43 +95,43 @@ func (b *Backlog) Abandon(dueAfter time.Time, waitingToo bool) []*Delivery {
 	}
 	sortByAcceptance(abandoned)
 	for _, d := range abandoned {
-		b.settle(d, DeadShutdown)
+		b.settleLocked(d, DeadShutdown)
 	}
 	return abandoned
 }
 
-// Expire dead-letters, because of their age, the events accepted at the given time or before it that are not in flight; a
+// expire dead-letters, because of their age, the events accepted at the given time or before it that are not in flight; a
 // batch that was sent when all of its events are. It returns what it gave up, in the order of acceptance of each kind.
-func (b *Backlog) Expire(acceptedBy time.Time) []*Delivery {
+func (b *Backlog) expire(acceptedBy time.Time) []*Delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var expired []*Delivery
 	for d := b.retries.oldest(); d != nil && !d.latest().After(acceptedBy); d = b.retries.oldest() {
-		b.settle(d, DeadMaxAge)
+		b.settleLocked(d, DeadMaxAge)
 		expired = append(expired, d)
 	}
-	for b.waiting.length > 0 && !b.waiting.first().at.After(acceptedBy) {
+	for b.waiting.Len() > 0 && !b.waiting.First().at.After(acceptedBy) {
 		taken, _ := b.takeWaiting()
 		d := b.newDelivery(taken)
-		b.settle(d, DeadMaxAge)
+		b.settleLocked(d, DeadMaxAge)
 		expired = append(expired, d)
 	}
 	return expired
 }
 
-// OldestAcceptance is when the event was accepted that Expire gives up next; false when there is none, and then the owner
+// oldestAcceptance is when the event was accepted that expire gives up next; false when there is none, and then the owner
 // hears of the next event.
-func (b *Backlog) OldestAcceptance() (at time.Time, ok bool) {
+func (b *Backlog) oldestAcceptance() (at time.Time, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if d := b.retries.oldest(); d != nil {
 		at, ok = d.latest(), true
 	}
-	if b.waiting.length > 0 && (!ok || b.waiting.first().at.Before(at)) {
-		at, ok = b.waiting.first().at, true
+	if b.waiting.Len() > 0 && (!ok || b.waiting.First().at.Before(at)) {
+		at, ok = b.waiting.First().at, true
 	}
 	if !ok {
-		b.hunger = wantsEvent
+		b.demand = demandsEvent
 	}
 	return at, ok
 }

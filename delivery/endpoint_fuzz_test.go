@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// FuzzEndpointHoldsNothingForEver drives a core through a troubled time drawn from the seed, just as its actor would: only
+// FuzzEndpointHoldsNothingForEver drives an endpoint through a troubled time drawn from the seed, just as its actor would: only
 // when a signal, a result or the wake time says so. When the endpoint is well again, or the drain is over, nothing is
 // held.
 func FuzzEndpointHoldsNothingForEver(f *testing.F) {
@@ -35,9 +35,9 @@ func FuzzEndpointHoldsNothingForEver(f *testing.F) {
 	})
 }
 
-// drive is a core with a time and the requests that are out.
+// drive is an endpoint with a time and the requests that are out.
 type drive struct {
-	*core
+	*Endpoint
 	testing.TB
 	chance *rand.Rand
 	now    time.Time
@@ -60,8 +60,7 @@ func newDrive(t testing.TB, chance *rand.Rand) *drive {
 	if chance.IntN(2) == 0 {
 		endpoint.DropPolicy = config.DropNewest
 	}
-	core := newCore(endpoint, newEndpointBacklog(endpoint), chance.Float64, newBatchID)
-	d := &drive{core: core, TB: t, chance: chance, now: breakerBegan}
+	d := &drive{Endpoint: NewEndpoint(endpoint, chance.Float64, newTestID), TB: t, chance: chance, now: breakerBegan}
 	d.advance()
 	return d
 }
@@ -93,42 +92,32 @@ func (d *drive) end(delivery *Delivery) {
 	}[d.chance.IntN(8)]
 	switch d.chance.IntN(20) {
 	case 0:
-		d.leave(d.panicked(d.now, delivery))
+		d.leave(d.Panicked(d.now, delivery))
 	case 1:
 		outcome.Err = trap{}
-		require.Panics(d, func() { d.settle(d.now, delivery, outcome) })
-		if d.quarantine(delivery) {
-			d.leaveAll(delivery)
-		}
+		require.Panics(d, func() { d.Settle(d.now, delivery, outcome) })
+		d.leave(d.Quarantine(delivery)...)
 	default:
-		d.leave(d.settle(d.now, delivery, outcome))
+		d.leave(d.Settle(d.now, delivery, outcome))
 	}
 	d.advance()
 }
 
-func (d *drive) leave(v verdict) {
-	if v.next != done || v.fate.Kind() != KindDeadLettered {
-		return
-	}
-	for _, a := range v.arrivals {
-		d.backlog.Leave(a.event, false)
-	}
-}
-
-func (d *drive) leaveAll(delivery *Delivery) {
-	for _, part := range delivery.parts() {
-		for _, a := range part.arrivals {
-			d.backlog.Leave(a.event, true)
+func (d *drive) leave(verdicts ...Verdict) {
+	for _, v := range verdicts {
+		if !v.DeadLettered() {
+			continue
+		}
+		for _, event := range v.Events() {
+			d.backlog.Leave(event, false)
 		}
 	}
 }
 
 // advance does what the actor does after each message.
 func (d *drive) advance() {
-	for _, delivery := range slices.Concat(d.abandon(d.now), d.expire(d.now)) {
-		d.leaveAll(delivery)
-	}
-	for delivery := d.next(d.now); delivery != nil; delivery = d.next(d.now) {
+	d.leave(d.GiveUp(d.now)...)
+	for delivery := d.Next(d.now); delivery != nil; delivery = d.Next(d.now) {
 		d.out = append(d.out, delivery)
 		require.LessOrEqual(d, len(d.out), d.workers)
 		require.NotEqual(d, BreakerOpen, d.breaker.state)
@@ -139,14 +128,14 @@ func (d *drive) advance() {
 			d.sent = delivery.accepted
 		}
 		if d.breaker.state == BreakerHalfOpen {
-			require.Nil(d, d.next(d.now), "one probe")
+			require.Nil(d, d.Next(d.now), "one probe")
 		}
 	}
 }
 
 // pass lets time pass, to the wake time at the latest.
 func (d *drive) pass(by time.Duration) {
-	wakeAt, ok := d.wake(d.now)
+	wakeAt, ok := d.Wake(d.now)
 	if !ok || wakeAt.After(d.now.Add(by)) {
 		d.now = d.now.Add(by)
 		return
@@ -160,11 +149,11 @@ func (d *drive) pass(by time.Duration) {
 func (d *drive) recover() {
 	for d.backlog.Ledger().Held() > 0 {
 		if len(d.out) > 0 {
-			require.Equal(d, done, d.settle(d.now, draw(d.chance, &d.out), messages.Outcome{Kind: messages.OutcomeDelivered, Sent: true}).next)
+			require.Equal(d, done, d.Settle(d.now, draw(d.chance, &d.out), messages.Outcome{Kind: messages.OutcomeDelivered, Sent: true}).sequel)
 			d.advance()
 			continue
 		}
-		_, ok := d.wake(d.now)
+		_, ok := d.Wake(d.now)
 		require.True(d, ok, "nothing is in flight, and nothing would wake the actor")
 		d.pass(time.Hour)
 	}
@@ -172,15 +161,15 @@ func (d *drive) recover() {
 
 // shutDown drains an endpoint that is in trouble still.
 func (d *drive) shutDown() {
-	d.drain(d.now.Add(time.Duration(d.chance.IntN(30)) * time.Second))
+	d.Drain(d.now.Add(time.Duration(d.chance.IntN(30)) * time.Second))
 	d.advance()
-	for !d.drained() {
+	for !d.Drained() {
 		switch {
-		case d.expired(d.now):
+		case d.CutoffCame(d.now):
 			require.NotEmpty(d, d.out, "only what is in flight outlives the cutoff")
 			delivery := draw(d.chance, &d.out)
 			canceled := messages.Outcome{Kind: messages.OutcomeFailed, Sent: d.chance.IntN(2) == 0, Err: context.Canceled}
-			d.leave(d.settle(d.now, delivery, canceled))
+			d.leave(d.Settle(d.now, delivery, canceled))
 			d.advance()
 		case len(d.out) > 0 && d.chance.IntN(2) == 0:
 			d.end(draw(d.chance, &d.out))

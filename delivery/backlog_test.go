@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"strings"
@@ -126,18 +126,18 @@ func TestEventInFlightIsNeverDropped(t *testing.T) {
 	b := NewBacklog(Bounds{3, 3 * eventBytes, config.DropOldest})
 	_, err := b.Offer(time.Time{}, newEvents(t, "flying", "retrying", "waiting")...)
 	require.NoError(t, err)
-	flying := b.Take(time.Time{}, false, false)
-	retrying := b.Take(time.Time{}, false, false)
-	b.Retry(retrying, time.Unix(1, 0))
+	flying := b.take(time.Time{}, false, false)
+	retrying := b.take(time.Time{}, false, false)
+	b.retry(retrying, time.Unix(1, 0))
 
 	_, err = b.Offer(time.Time{}, newEvents(t, "new1", "new2")...)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, b.Ledger().Of(DroppedEvicted), "the one never sent, and then the retry")
-	require.False(t, b.Settle(retrying, Delivered), "it has its fate")
+	require.False(t, b.settle(retrying, Delivered), "it has its fate")
 	_, err = b.Offer(time.Time{}, newEvents(t, "a", "b", "c")...)
 	require.ErrorIs(t, err, messages.ErrQueueFull, "there is room for them only in place of the one in flight")
 	require.Equal(t, 2, b.Ledger().Waiting, "the refused batch drops nothing")
-	require.True(t, b.Settle(flying, Delivered))
+	require.True(t, b.settle(flying, Delivered))
 	requireBalanced(t, b.Ledger())
 }
 
@@ -147,25 +147,25 @@ func TestRetriesAreDroppedInTheOrderOfAcceptance(t *testing.T) {
 	require.NoError(t, err)
 	var taken []*Delivery
 	for range 3 {
-		taken = append(taken, b.Take(time.Time{}, false, false))
+		taken = append(taken, b.take(time.Time{}, false, false))
 	}
 	for i, d := range taken { // due in the reverse order
-		b.Retry(d, time.Unix(int64(10-i), 0))
+		b.retry(d, time.Unix(int64(10-i), 0))
 	}
 	_, err = b.Offer(time.Time{}, newEvents(t, "d", "e")...)
 	require.NoError(t, err)
-	require.False(t, b.Settle(taken[0], Delivered))
-	require.False(t, b.Settle(taken[1], Delivered))
-	require.True(t, b.Settle(taken[2], Delivered))
+	require.False(t, b.settle(taken[0], Delivered))
+	require.False(t, b.settle(taken[1], Delivered))
+	require.True(t, b.settle(taken[2], Delivered))
 }
 
 func TestDeadLetterTakesRoomUntilItLeaves(t *testing.T) {
 	b := NewBacklog(Bounds{1, 1 << 20, config.DropOldest})
 	_, err := b.Offer(time.Time{}, newEvent(t, "a"))
 	require.NoError(t, err)
-	d := b.Take(time.Time{}, false, false)
-	require.True(t, b.Settle(d, DeadRejected))
-	require.False(t, b.Settle(d, DeadPanic), "each event has one fate")
+	d := b.take(time.Time{}, false, false)
+	require.True(t, b.settle(d, DeadRejected))
+	require.False(t, b.settle(d, DeadPanic), "each event has one fate")
 	require.Zero(t, b.Ledger().Held())
 	require.False(t, b.Empty())
 

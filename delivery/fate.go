@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 // Fate is what became of an event that was accepted. Each accepted event gets exactly one.
 type Fate uint8

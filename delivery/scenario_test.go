@@ -1,4 +1,4 @@
-package actors
+package delivery
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func TestEndpointScenarios(t *testing.T) {
 }
 
 type scenario struct {
-	*core
+	*Endpoint
 	now   time.Time
 	began time.Time
 	out   map[string]*Delivery
@@ -97,8 +97,7 @@ func newScenario(t *testing.T, args []datadriven.CmdArg) *scenario {
 		batches++
 		return fmt.Sprintf("b%d", batches)
 	}
-	core := newCore(endpoint, newEndpointBacklog(endpoint), noJitter, newID)
-	return &scenario{core: core, now: began, began: began, out: map[string]*Delivery{}}
+	return &scenario{Endpoint: NewEndpoint(endpoint, noJitter, newID), now: began, began: began, out: map[string]*Delivery{}}
 }
 
 func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
@@ -122,12 +121,12 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
 		s.end(t, d, messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: context.Canceled})
 	case "panic":
 		id := d.CmdArgs[0].Key
-		s.tell(id, s.panicked(s.now, s.take(t, id)))
+		s.tell(id, s.Panicked(s.now, s.take(t, id)))
 	case "advance":
 		s.advance(duration(t, d.CmdArgs[0].Key))
 		return
 	case "drain":
-		s.drain(s.now.Add(duration(t, d.CmdArgs[0].Key)))
+		s.Drain(s.now.Add(duration(t, d.CmdArgs[0].Key)))
 	case "state":
 		ledger := s.backlog.Ledger()
 		s.say("breaker %s, %d waiting, %d in flight, %d retrying, %d delivered, dropped %v, dead-lettered %v",
@@ -156,39 +155,34 @@ func (s *scenario) replay(t *testing.T, id string) {
 func (s *scenario) end(t *testing.T, d *datadriven.TestData, outcome messages.Outcome) {
 	id := d.CmdArgs[0].Key
 	delivery := s.take(t, id)
-	v := s.settle(s.now, delivery, outcome)
-	if v.next == retry {
+	v := s.Settle(s.now, delivery, outcome)
+	if v.sequel == retry {
 		s.say("%s waits until %s, charged %d", id, s.at(delivery.due), delivery.charged)
 	} else {
 		s.tell(id, v)
 	}
 }
 
-func (s *scenario) tell(id string, v verdict) {
+func (s *scenario) tell(id string, v Verdict) {
 	switch {
-	case v.next == divide:
+	case v.sequel == split:
 		s.say("%s is split", id)
-	case v.fate == Delivered:
+	case v.Fate == Delivered:
 		s.say("%s is delivered", id)
 	default:
-		s.say("%s is dead-lettered: %s", id, v.fate.Reason())
+		s.say("%s is dead-lettered: %s", id, v.Fate.Reason())
 	}
 }
 
-// givenUp tells what an endpoint gave up of its own accord.
-func (s *scenario) givenUp(d *Delivery, fate Fate) {
-	for _, part := range d.parts() {
-		s.say("%s is dead-lettered: %s", strings.Join(idsOfArrivals(part.arrivals), " "), fate.Reason())
-	}
-}
-
-func idsOfArrivals(arrivals []arrival) []string {
+func idsOf(events []*messages.Envelope) string {
 	var ids []string
-	for _, a := range arrivals {
-		ids = append(ids, a.event.ID)
+	for _, event := range events {
+		ids = append(ids, event.ID)
 	}
-	return ids
+	return strings.Join(ids, " ")
 }
+
+func newTestID() string { return "batch" }
 
 func (s *scenario) take(t *testing.T, id string) *Delivery {
 	delivery := s.out[id]
@@ -200,7 +194,7 @@ func (s *scenario) take(t *testing.T, id string) *Delivery {
 // advance lets time pass from one wake to the next, as the actor's timer does.
 func (s *scenario) advance(by time.Duration) {
 	end := s.now.Add(by)
-	for at, ok := s.wake(s.now); ok && !at.After(end); at, ok = s.wake(s.now) {
+	for at, ok := s.Wake(s.now); ok && !at.After(end); at, ok = s.Wake(s.now) {
 		s.now = at
 		s.settleDown()
 	}
@@ -211,18 +205,15 @@ func (s *scenario) advance(by time.Duration) {
 // settleDown does what the actor does after each message.
 func (s *scenario) settleDown() {
 	s.showBreaker()
-	for _, delivery := range s.abandon(s.now) {
-		s.givenUp(delivery, DeadShutdown)
+	for _, v := range s.GiveUp(s.now) {
+		s.tell(idsOf(v.Events()), v)
 	}
-	for _, delivery := range s.expire(s.now) {
-		s.givenUp(delivery, DeadMaxAge)
-	}
-	for d := s.core.next(s.now); d != nil; d = s.core.next(s.now) {
+	for d := s.Next(s.now); d != nil; d = s.Next(s.now) {
 		s.showBreaker()
-		s.out[d.id()] = d
-		name := d.id()
+		s.out[d.ID()] = d
+		name := d.ID()
 		if d.batch != nil {
-			name += " (" + strings.Join(idsOfArrivals(d.outgoing()), " ") + ")"
+			name += " (" + idsOf(d.Events()) + ")"
 		}
 		s.say("%s goes out, attempt %d", name, d.attempts)
 	}

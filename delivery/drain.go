@@ -1,0 +1,62 @@
+package delivery
+
+import "time"
+
+// Drain begins the shutdown: no new events, and what is still held at the cutoff is given up. A second call with an
+// earlier cutoff brings it forward.
+func (e *Endpoint) Drain(cutoff time.Time) {
+	e.backlog.Seal()
+	if !e.draining || cutoff.Before(e.cutoff) {
+		e.draining, e.cutoff = true, cutoff
+	}
+}
+
+// probeForDrain gives an open breaker its one probe at once.
+func (e *Endpoint) probeForDrain() {
+	if e.draining && !e.drainProbed && e.breaker.state == BreakerOpen {
+		e.drainProbed = true
+		e.breaker.probeNow()
+	}
+}
+
+// abandon gives up, during a drain, what nobody waits for: everything once the cutoff has come, the pause ends after it,
+// or the one probe of an open breaker failed; otherwise the retries that are due after it.
+func (e *Endpoint) abandon(now time.Time) []*Delivery {
+	switch {
+	case !e.draining:
+		return nil
+	case e.CutoffCame(now), e.pausedUntil.After(e.cutoff), e.drainProbed && e.breaker.state == BreakerOpen:
+		return e.backlog.abandon(time.Time{}, true)
+	default:
+		return e.backlog.abandon(e.cutoff, false)
+	}
+}
+
+// CutoffCame tells whether the drain's cutoff has come: requests in flight are to be cancelled.
+func (e *Endpoint) CutoffCame(now time.Time) bool {
+	return e.draining && !now.Before(e.cutoff)
+}
+
+// Draining tells whether Drain was called.
+func (e *Endpoint) Draining() bool { return e.draining }
+
+// Drained tells whether the drain is over: nothing takes room in the backlog any more.
+func (e *Endpoint) Drained() bool {
+	return e.draining && e.backlog.Empty()
+}
+
+// Halt ends it all at once, without a drain or before its end: nobody drives the endpoint any more. It gives up what is
+// in flight, whose outcome nobody will know, and all that waits.
+func (e *Endpoint) Halt() []Verdict {
+	e.backlog.Seal()
+	var verdicts []Verdict
+	for d := range e.inFlight {
+		if e.backlog.settle(d, DeadUnknownOutcome) {
+			verdicts = append(verdicts, d.givenUp(DeadUnknownOutcome)...)
+		}
+	}
+	for _, d := range e.backlog.abandon(time.Time{}, true) {
+		verdicts = append(verdicts, d.givenUp(DeadShutdown)...)
+	}
+	return verdicts
+}
