@@ -1,0 +1,33 @@
+package format
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/messages"
+)
+
+func TestDocumentedFunctionsGiveTheDocumentedResults(t *testing.T) {
+	documentation, err := os.ReadFile("../../docs/templates.md")
+	require.NoError(t, err)
+	documented := map[string]bool{}
+	row := regexp.MustCompile("(?m)^\\| (`\\w+`)? ?\\| `(.*)` \\| `(.*)` \\|$")
+	for _, columns := range row.FindAllStringSubmatch(string(documentation), -1) {
+		template := strings.ReplaceAll(columns[2], `\|`, "|")
+		endpoint := templated(template, "message.published")
+		endpoint.Template.ContentType = "text/plain"
+		event := &messages.MessagePublished{ClientID: "c", Topic: `a/ü "b"`, QoS: 1, Payload: []byte(`{"t":21.5}`)}
+		require.Equal(t, columns[3], bodyOf(t, endpoint, admitted(t, event)), template)
+		documented[strings.Trim(columns[1], "`")] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(templateFunctions)) {
+		isGos := slices.Contains([]string{"html", "js", "print", "printf", "println", "urlquery"}, name)
+		require.True(t, documented[name] || isGos, name)
+	}
+}
