@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient/format/internal/eventjson"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -52,7 +53,7 @@ func appendCloudEvent(to []byte, e *messages.Envelope) ([]byte, error) {
 	}
 	attributes := []struct{ name, value string }{
 		{"id", e.ID}, {"source", cloudEventSource(e.BrokerID)}, {"type", e.Type().String()},
-		{"time", e.Timestamp.Format(timestampLayout)}, {"subject", cloudEventText(subject)},
+		{"time", e.Timestamp.Format(eventjson.TimestampLayout)}, {"subject", cloudEventText(subject)},
 		{"datacontenttype", jsonContentType},
 	}
 	to = append(to, `{"specversion":"1.0"`...)
@@ -61,7 +62,7 @@ func appendCloudEvent(to []byte, e *messages.Envelope) ([]byte, error) {
 			continue
 		}
 		to = append(append(append(to, `,"`...), attribute.name...), `":`...)
-		if to, err = appendJSON(to, attribute.value); err != nil {
+		if to, err = eventjson.Append(to, attribute.value); err != nil {
 			return nil, err
 		}
 	}
@@ -74,7 +75,7 @@ func appendCloudEvent(to []byte, e *messages.Envelope) ([]byte, error) {
 
 // cloudEventSource is the broker's id as a URI-reference of one segment, which has no scheme.
 func cloudEventSource(brokerID string) string {
-	id := validText(cmp.Or(brokerID, config.DefaultBrokerID))
+	id := eventjson.ValidText(cmp.Or(brokerID, config.DefaultBrokerID))
 	return strings.ReplaceAll(url.PathEscape(id), ":", "%3A")
 }
 

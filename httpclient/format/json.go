@@ -10,17 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// appendJSON writes the value as JSON, with no escapes for HTML, as messages.Envelope.Body does.
-func appendJSON(to []byte, value any) ([]byte, error) {
-	buffer := bytes.NewBuffer(to)
-	encoder := json.NewEncoder(buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
-}
-
 // isJSON tells whether the media type is JSON: application/json, or one that ends in +json (RFC 6839 §3.1).
 func isJSON(contentType string) bool {
 	mediaType, _, err := mime.ParseMediaType(contentType)
@@ -47,12 +36,3 @@ func checkJSON(text []byte) error {
 type ignored struct{}
 
 func (*ignored) UnmarshalJSON([]byte) error { return nil }
-
-// validText replaces each byte that is no UTF-8, as encoding/json does, so that an event that is read again from its JSON
-// has the same texts.
-func validText(text string) string {
-	if utf8.ValidString(text) {
-		return text
-	}
-	return string([]rune(text))
-}

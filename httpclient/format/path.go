@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/fluxmq/webhookd/httpclient/format/template"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -13,13 +14,13 @@ const requestPathKey = "request.path"
 
 // requestPath is the template of a path, in which the value of each action is escaped: none can add a segment.
 type requestPath struct {
-	template *eventTemplate
+	template *template.Template
 	asFolder bool // whether the template itself ends in a slash
 }
 
 func newRequestPath(text string, types []messages.Type) (*requestPath, error) {
-	escape := func(value any) (string, error) { return url.PathEscape(textOf(value)), nil }
-	compiled, err := parseTemplate(requestPathKey, text, maxTargetBytes, escape)
+	escape := func(value any) (string, error) { return url.PathEscape(template.Text(value)), nil }
+	compiled, err := template.Parse(requestPathKey, text, maxTargetBytes, escape)
 	if err != nil {
 		return nil, err
 	}
@@ -28,12 +29,12 @@ func newRequestPath(text string, types []messages.Type) (*requestPath, error) {
 		_, err := path.parse(string(rendered))
 		return err
 	}
-	return path, tryTemplate(compiled, types, check)
+	return path, compiled.Try(types, check)
 }
 
 // set gives the address the path that the template renders to. Errors show nothing of it.
 func (p *requestPath) set(address *url.URL, event map[string]any) error {
-	rendered, err := p.template.renderText(event)
+	rendered, err := p.template.RenderText(event)
 	if err != nil {
 		return err
 	}

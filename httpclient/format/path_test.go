@@ -7,14 +7,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fluxmq/webhookd/httpclient/format/internal/eventjson"
+	"github.com/fluxmq/webhookd/httpclient/format/template"
 	"github.com/fluxmq/webhookd/messages"
 )
 
-func pathOf(t *testing.T, template, clientID string) (string, error) {
+func pathOf(t *testing.T, text, clientID string) (string, error) {
 	t.Helper()
-	path, err := newRequestPath(template, []messages.Type{messages.TypeClientConnected})
+	path, err := newRequestPath(text, []messages.Type{messages.TypeClientConnected})
 	require.NoError(t, err)
-	event, err := templateEvent(messages.NewEnvelope(&messages.ClientConnected{ClientID: clientID}))
+	event, err := template.Event(messages.NewEnvelope(&messages.ClientConnected{ClientID: clientID}))
 	require.NoError(t, err)
 	address := url.URL{Scheme: "http", Host: "receiver.example", Path: "/hook"}
 	err = path.set(&address, event)
@@ -90,7 +92,7 @@ func FuzzPath(f *testing.F) {
 	path, err := newRequestPath("/x/{{.data.client_id}}/{{.data.reason}}-{{.broker_id}}/", []messages.Type{messages.TypeClientDisconnected})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, clientID, reason string) {
-		event, err := templateEvent(messages.NewEnvelope(&messages.ClientDisconnected{ClientID: clientID, Reason: reason}))
+		event, err := template.Event(messages.NewEnvelope(&messages.ClientDisconnected{ClientID: clientID, Reason: reason}))
 		require.NoError(t, err)
 		address := url.URL{Scheme: "http", Host: "receiver.example"}
 		if path.set(&address, event) != nil {
@@ -103,7 +105,7 @@ func FuzzPath(f *testing.F) {
 		require.Empty(t, parsed.Fragment)
 		segments := strings.Split(parsed.EscapedPath(), "/")
 		require.Len(t, segments, 5)
-		for i, want := range []string{"", "x", validText(clientID), validText(reason) + "-", ""} {
+		for i, want := range []string{"", "x", eventjson.ValidText(clientID), eventjson.ValidText(reason) + "-", ""} {
 			plain, err := url.PathUnescape(segments[i])
 			require.NoError(t, err)
 			require.Equal(t, want, plain)

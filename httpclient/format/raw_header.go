@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/fluxmq/webhookd/httpclient/format/internal/eventjson"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -37,7 +38,7 @@ func rawHeader(e *messages.Envelope, event *messages.MessagePublished) http.Head
 	h := eventHeaders{header: http.Header{}}
 	h.add("event_type", e.Type().String())
 	h.add("event_id", e.ID)
-	h.add("timestamp", e.Timestamp.Format(timestampLayout))
+	h.add("timestamp", e.Timestamp.Format(eventjson.TimestampLayout))
 	h.add("broker_id", e.BrokerID)
 	h.add("client_id", event.ClientID)
 	h.add("topic", event.Topic)
@@ -65,7 +66,7 @@ func (h *eventHeaders) add(field, value string) {
 }
 
 func (h *eventHeaders) set(name, value string) {
-	name, value = http.CanonicalHeaderKey(name), headerValue(validText(value))
+	name, value = http.CanonicalHeaderKey(name), headerValue(eventjson.ValidText(value))
 	if h.count == maxRawHeaders || h.bytes+len(name)+len(value) > maxRawHeaderBytes {
 		h.leftOut++
 		return

@@ -11,8 +11,11 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient/format/template"
 	"github.com/fluxmq/webhookd/messages"
 )
+
+const requestMethodKey = "request.method"
 
 // maxTargetBytes bounds the path and the query of a request together, and its method.
 const maxTargetBytes = 8 << 10
@@ -20,9 +23,9 @@ const maxTargetBytes = 8 << 10
 // target says for each event where its request goes. What is nil, or not there, is as in the endpoint.
 type target struct {
 	address *url.URL
-	method  *eventTemplate
+	method  *template.Template
 	path    *requestPath
-	query   map[string]*eventTemplate
+	query   map[string]*template.Template
 }
 
 // withTarget makes the format give each request the method, path and query that endpoint.Request says. It fails with a
@@ -41,7 +44,7 @@ func withTarget(body Format, endpoint config.Endpoint, address *url.URL) (Format
 		return nil, err
 	}
 	return func(events []*messages.Envelope) (Content, error) {
-		event, err := templateEvent(events[0]) // before the body may let the event be held as JSON only
+		event, err := template.Event(events[0]) // before the body may let the event be held as JSON only
 		if err != nil {
 			return Content{}, err
 		}
@@ -55,18 +58,18 @@ func withTarget(body Format, endpoint config.Endpoint, address *url.URL) (Format
 }
 
 func newTarget(request config.Request, types []messages.Type, address *url.URL) (*target, error) {
-	t := &target{address: address, query: map[string]*eventTemplate{}}
+	t := &target{address: address, query: map[string]*template.Template{}}
 	var problems []error
-	compile := func(key, text string, check func([]byte) error) *eventTemplate {
-		compiled, err := parseTemplate(key, text, maxTargetBytes, nil)
+	compile := func(key, text string, check func([]byte) error) *template.Template {
+		compiled, err := template.Parse(key, text, maxTargetBytes, nil)
 		if err == nil {
-			err = tryTemplate(compiled, types, check)
+			err = compiled.Try(types, check)
 		}
 		problems = append(problems, err)
 		return compiled
 	}
 	if request.Method != "" {
-		t.method = compile("request.method", request.Method, checkMethod)
+		t.method = compile(requestMethodKey, request.Method, checkMethod)
 	}
 	if request.Path != "" {
 		path, err := newRequestPath(request.Path, types)
@@ -109,12 +112,12 @@ func (t *target) setOn(c *Content, event map[string]any) (err error) {
 }
 
 func (t *target) methodOf(event map[string]any) (string, error) {
-	method, err := t.method.render(event)
+	method, err := t.method.Render(event)
 	if err != nil {
 		return "", err
 	}
 	if err := checkMethod(method); err != nil {
-		return "", fmt.Errorf("%s: %w", t.method.key, err)
+		return "", fmt.Errorf("%s: %w", requestMethodKey, err)
 	}
 	return string(method), nil
 }
@@ -138,7 +141,7 @@ func (t *target) addQuery(address *url.URL, event map[string]any) error {
 	}
 	added := url.Values{}
 	for _, name := range slices.Sorted(maps.Keys(t.query)) {
-		value, err := t.query[name].renderText(event)
+		value, err := t.query[name].RenderText(event)
 		if err != nil {
 			return err
 		}

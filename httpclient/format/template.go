@@ -1,140 +1,60 @@
 package format
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
-	"strings"
-	"text/template"
-	"text/template/parse"
+	"net/http"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient/format/template"
+	"github.com/fluxmq/webhookd/messages"
 )
 
-// eventTemplate is the template of one key of the configuration. Rendering it takes a bounded time and room, and gives
-// the same text for the same event.
-type eventTemplate struct {
-	key      string
-	limit    int // of what it renders to, in bytes
-	maxDepth int // of templates that invoke each other
+const templateBodyKey = "template.body"
+
+// bodyTemplate is the template of a body, and what has to hold of what it renders to.
+type bodyTemplate struct {
 	template *template.Template
+	check    func(rendered []byte) error
+	header   http.Header
 }
 
-// parseTemplate compiles a template. Where escape is there, it is called with the value of each action that writes one.
-func parseTemplate(key, text string, limit int, escape func(any) (string, error)) (*eventTemplate, error) {
-	functions := maps.Clone(templateFunctions)
-	functions[escapeFunction] = escape
-	if escape == nil {
-		delete(functions, escapeFunction)
-	}
-	parsed, err := template.New(key).Option("missingkey=error").Funcs(functions).Parse(text)
+// templateFormat sends what endpoint.Template renders to. Where its Content-Type is JSON the body has to be that.
+func templateFormat(endpoint config.Endpoint) (Format, error) {
+	contentType := cmp.Or(endpoint.Template.ContentType, jsonContentType)
+	types, err := config.ParseEvents(endpoint.Events)
 	if err != nil {
-		return nil, &config.KeyError{Key: key, Err: fmt.Errorf("is no template: %s", inPlainWords(key, err))}
+		return nil, err
 	}
-	nesting := 1
-	for _, one := range parsed.Templates() {
-		nesting = max(nesting, 1+prepare(one.Root, escape != nil))
-		one.Root.Nodes = append(slices.Insert(one.Root.Nodes, 0, mark(enterMark)), mark(leaveMark))
+	compiled, err := template.Parse(templateBodyKey, string(endpoint.Template.Body), template.MaxBytes, nil)
+	if err != nil {
+		return nil, err
 	}
-	return &eventTemplate{key: key, limit: limit, maxDepth: max(1, maxTemplateNesting/nesting), template: parsed}, nil
-}
-
-// maxActionShown is how many characters an error shows of an action that fails.
-const maxActionShown = 80
-
-// escapeFunction has a name that parse accepts and nobody would choose.
-const escapeFunction = "_escape"
-
-// prepare marks each round of a loop, makes every action that writes a value escape it, and tells how many blocks are in
-// each other.
-func prepare(node parse.Node, escapes bool) (nesting int) {
-	switch node := node.(type) {
-	case *parse.ListNode:
-		if node == nil {
-			return 0
-		}
-		for _, child := range node.Nodes {
-			nesting = max(nesting, prepare(child, escapes))
-		}
-	case *parse.ActionNode:
-		if escapes && len(node.Pipe.Decl) == 0 {
-			escape := parse.NewIdentifier(escapeFunction).SetPos(node.Pos)
-			command := &parse.CommandNode{NodeType: parse.NodeCommand, Pos: node.Pos, Args: []parse.Node{escape}}
-			node.Pipe.Cmds = append(node.Pipe.Cmds, command)
-		}
-	case *parse.RangeNode:
-		nesting = prepareBlock(&node.BranchNode, escapes)
-		node.List.Nodes = slices.Insert(node.List.Nodes, 0, mark(nil))
-	case *parse.IfNode:
-		nesting = prepareBlock(&node.BranchNode, escapes)
-	case *parse.WithNode:
-		nesting = prepareBlock(&node.BranchNode, escapes)
+	body := bodyTemplate{compiled, func([]byte) error { return nil }, contentTypeHeader(contentType)}
+	if isJSON(contentType) {
+		body.check = checkTemplateJSON
 	}
-	return nesting
+	return body.content, compiled.Try(types, body.check)
 }
 
-func prepareBlock(block *parse.BranchNode, escapes bool) (nesting int) {
-	return 1 + max(prepare(block.List, escapes), prepare(block.ElseList, escapes))
-}
-
-// mark is a text of no bytes: writing it tells the output where a loop or a template goes on.
-func mark(text []byte) parse.Node { return &parse.TextNode{NodeType: parse.NodeText, Text: text} }
-
-// render gives what the template makes of a templateEvent.
-func (t *eventTemplate) render(event map[string]any) ([]byte, error) {
-	output := output{limit: t.limit, maxDepth: t.maxDepth}
-	if err := t.template.Execute(&output, event); err != nil {
-		return nil, t.error(err)
+func (b bodyTemplate) content(events []*messages.Envelope) (Content, error) {
+	event, err := template.Event(events[0])
+	if err != nil {
+		return Content{}, err
 	}
-	return output.text, nil
-}
-
-// renderText is render for a short text.
-func (t *eventTemplate) renderText(event map[string]any) (string, error) {
-	text, err := t.render(event)
-	return string(text), err
-}
-
-func (t *eventTemplate) error(err error) error {
-	var bound *boundError
-	if errors.As(err, &bound) {
-		return fmt.Errorf("%s %w", t.key, bound)
+	rendered, err := b.template.Render(event)
+	if err != nil {
+		return Content{}, err
 	}
-	return &renderError{t.key, inPlainWords(t.key, err), err}
-}
-
-// renderError is why a template can't be rendered.
-type renderError struct {
-	key, text string
-	cause     error
-}
-
-func (e *renderError) Error() string { return e.key + " can't be rendered: " + e.text }
-func (e *renderError) Unwrap() error { return e.cause }
-
-// inPlainWords is text/template's error without the key, which the reader of the error has before his eyes already.
-func inPlainWords(key string, err error) string {
-	text := err.Error()
-	if rest, ok := strings.CutPrefix(text, "template: "+key+":"); ok {
-		text = "line " + rest
+	if err := b.check(rendered); err != nil {
+		return Content{}, fmt.Errorf("%s: %w", templateBodyKey, err)
 	}
-	text = strings.Replace(text, fmt.Sprintf("executing %q at ", key), "at ", 1)
-	return failedAction.ReplaceAllStringFunc(text, withoutLiterals)
+	return Content{Header: b.header, Body: rendered}, nil
 }
 
-// What text/template quotes of a template that fails, and the texts in that.
-var (
-	failedAction = regexp.MustCompile(`(?s) at <.*>: `)
-	literal      = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
-)
-
-// withoutLiterals shows the beginning of an action without the texts in it, which may be keys of a service.
-func withoutLiterals(action string) string {
-	action = literal.ReplaceAllString(action, `"…"`)
-	if runes := []rune(strings.TrimSuffix(action, ">: ")); len(runes) > maxActionShown {
-		return string(runes[:maxActionShown]) + "…>: "
+func checkTemplateJSON(rendered []byte) error {
+	if err := checkJSON(rendered); err != nil {
+		return fmt.Errorf("what it renders to is %w: write texts as {{json .data.client_id}}, without quotes around", err)
 	}
-	return action
+	return nil
 }

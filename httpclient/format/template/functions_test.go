@@ -1,4 +1,4 @@
-package format
+package template
 
 import (
 	"fmt"
@@ -50,9 +50,9 @@ func TestFunctionsOfTemplates(t *testing.T) {
 		`{{range .data.user_properties}}{{if eq .name "site"}}{{.value}}{{end}}{{end}}`:       `north`,
 		`{{.event_type}} {{.broker_id}} {{.timestamp}}`:                                       `message.published broker-1 2026-01-02T03:04:05.000000006Z`,
 	} {
-		endpoint := templated(template, "message.published")
-		endpoint.Template.ContentType = "text/plain"
-		require.Equal(t, want, bodyOf(t, endpoint, admitted(t, functionTestEvent())), template)
+		rendered, err := renderedOf(t, template, functionTestEvent())
+		require.NoError(t, err, template)
+		require.Equal(t, want, rendered, template)
 	}
 }
 
@@ -63,16 +63,14 @@ func TestFunctionThatCanNotWorkEndsTheRendering(t *testing.T) {
 		`{{json (index .data.user_properties 5)}}`: "index out of range: 5",
 		`{{upper}}`: "wrong number of args for upper",
 	} {
-		endpoint := templated(template, "message.published")
-		endpoint.Template.ContentType = "text/plain"
-		_, err := newFormat(endpoint)
+		_, err := loaded(template, messages.TypeMessagePublished)
 		require.ErrorContains(t, err, want, template)
 	}
 }
 
 func TestNoFunctionKnowsMoreThanTheEvent(t *testing.T) {
 	for _, name := range []string{"env", "getenv", "readFile", "include", "now", "rand", "uuid"} {
-		_, err := parseTemplate("template.body", "{{"+name+"}}", 1, nil)
+		_, err := Parse("template.body", "{{"+name+"}}", 1, nil)
 		require.ErrorContains(t, err, "not defined")
 	}
 }
@@ -92,9 +90,7 @@ func TestTextsOnTheWayAreBounded(t *testing.T) {
 		"urlquery": `{{$x := printf "%01000000d" 0 | replace "0" "<"}}{{$x = urlquery $x $x $x $x $x $x}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			endpoint := templated(template, "client.connected")
-			endpoint.Template.ContentType = "text/plain"
-			_, err := newFormat(endpoint)
+			_, err := loaded(template, messages.TypeClientConnected)
 			require.ErrorContains(t, err, "makes a text of more than 16777216 bytes")
 		})
 	}
@@ -113,15 +109,14 @@ func TestTextThatWouldBeFarTooLongIsNotMade(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			event := published("t")
 			event.Payload = []byte(c.payload)
-			envelope := admitted(t, event)
-			compiled, err := parseTemplate(templateBodyKey, c.template, maxTemplateBytes, nil)
+			compiled, err := Parse(testKey, c.template, MaxBytes, nil)
 			require.NoError(t, err)
-			dot, err := templateEvent(envelope)
+			dot, err := Event(messages.NewEnvelope(event))
 			require.NoError(t, err)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 
-			_, err = compiled.render(dot)
+			_, err = compiled.Render(dot)
 
 			runtime.ReadMemStats(&after)
 			require.ErrorContains(t, err, "makes a text of more than 16777216 bytes")

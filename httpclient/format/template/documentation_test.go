@@ -1,4 +1,4 @@
-package format
+package template
 
 import (
 	"maps"
@@ -14,19 +14,19 @@ import (
 )
 
 func TestDocumentedFunctionsGiveTheDocumentedResults(t *testing.T) {
-	documentation, err := os.ReadFile("../../docs/templates.md")
+	documentation, err := os.ReadFile("../../../docs/templates.md")
 	require.NoError(t, err)
 	documented := map[string]bool{}
 	row := regexp.MustCompile("(?m)^\\| (`\\w+`)? ?\\| `(.*)` \\| `(.*)` \\|$")
 	for _, columns := range row.FindAllStringSubmatch(string(documentation), -1) {
 		template := strings.ReplaceAll(columns[2], `\|`, "|")
-		endpoint := templated(template, "message.published")
-		endpoint.Template.ContentType = "text/plain"
 		event := &messages.MessagePublished{ClientID: "c", Topic: `a/ü "b"`, QoS: 1, Payload: []byte(`{"t":21.5}`)}
-		require.Equal(t, columns[3], bodyOf(t, endpoint, admitted(t, event)), template)
+		rendered, err := renderedOf(t, template, event)
+		require.NoError(t, err, template)
+		require.Equal(t, columns[3], rendered, template)
 		documented[strings.Trim(columns[1], "`")] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(templateFunctions)) {
+	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		isGos := slices.Contains([]string{"html", "js", "print", "printf", "println", "urlquery"}, name)
 		require.True(t, documented[name] || isGos, name)
 	}

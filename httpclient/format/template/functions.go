@@ -1,4 +1,4 @@
-package format
+package template
 
 import (
 	"errors"
@@ -7,30 +7,32 @@ import (
 	"text/template"
 	"time"
 	"unicode/utf8"
+
+	"github.com/fluxmq/webhookd/httpclient/format/internal/eventjson"
 )
 
-// maxTemplateBytes bounds what the template of a body renders to, and every text on the way there.
-const maxTemplateBytes = 16 << 20
+// MaxBytes bounds what the template of a body renders to, and every text on the way there.
+const MaxBytes = 16 << 20
 
-var errTextTooLong = fmt.Errorf("makes a text of more than %d bytes", maxTemplateBytes)
+var errTextTooLong = fmt.Errorf("makes a text of more than %d bytes", MaxBytes)
 
-// templateFunctions are what templates may call beside the functions of text/template. The value that a function works
+// functions are what templates may call beside the functions of text/template. The value that a function works
 // on is its last argument, so that it can come from a pipe. None knows the time, the machine or chance: the same event
 // gives the same request at each attempt. Those of text/template that make a longer text are here again, bounded.
-var templateFunctions = template.FuncMap{
+var functions = template.FuncMap{
 	"json":       jsonText,
 	"jsonEscape": jsonEscape,
 	"text":       plainText,
 	"parseJSON":  parsePayload,
 	"default":    orDefault,
-	"upper":      func(value any) string { return strings.ToUpper(textOf(value)) },
-	"lower":      func(value any) string { return strings.ToLower(textOf(value)) },
-	"trim":       func(value any) string { return strings.TrimSpace(textOf(value)) },
+	"upper":      func(value any) string { return strings.ToUpper(Text(value)) },
+	"lower":      func(value any) string { return strings.ToLower(Text(value)) },
+	"trim":       func(value any) string { return strings.TrimSpace(Text(value)) },
 	"replace":    replace,
 	"truncate":   truncate,
 	"date":       date,
-	"contains":   func(part string, value any) bool { return strings.Contains(textOf(value), part) },
-	"hasPrefix":  func(prefix string, value any) bool { return strings.HasPrefix(textOf(value), prefix) },
+	"contains":   func(part string, value any) bool { return strings.Contains(Text(value), part) },
+	"hasPrefix":  func(prefix string, value any) bool { return strings.HasPrefix(Text(value), prefix) },
 
 	"print":    bounded(fmt.Sprint),
 	"println":  bounded(fmt.Sprintln),
@@ -40,8 +42,8 @@ var templateFunctions = template.FuncMap{
 	"printf":   printf,
 }
 
-// textOf is what a template writes of the value, but nothing where there is none.
-func textOf(value any) string {
+// Text is what a template writes of the value, but nothing where there is none.
+func Text(value any) string {
 	switch value := value.(type) {
 	case nil:
 		return ""
@@ -53,7 +55,7 @@ func textOf(value any) string {
 
 // jsonText is any value as JSON: a text with its quotes.
 func jsonText(value any) (string, error) {
-	text, err := appendJSON(nil, value)
+	text, err := eventjson.Append(nil, value)
 	if err != nil {
 		return "", err
 	}
@@ -62,16 +64,16 @@ func jsonText(value any) (string, error) {
 
 // jsonEscape is the text as it may stand between the quotes of a JSON string.
 func jsonEscape(value any) (string, error) {
-	text, err := jsonText(textOf(value))
+	text, err := jsonText(Text(value))
 	return strings.TrimSuffix(strings.TrimPrefix(text, `"`), `"`), err
 }
 
 // plainText is a payload as UTF-8 text, in which U+FFFD stands for each byte that is none.
 func plainText(value any) string {
 	if payload, ok := value.(payload); ok {
-		return validText(string(payload))
+		return eventjson.ValidText(string(payload))
 	}
-	return textOf(value)
+	return Text(value)
 }
 
 // parsePayload is the value that a payload, or a text, holds as JSON.
@@ -92,8 +94,8 @@ func orDefault(fallback, value any) any {
 }
 
 func replace(old, replacement string, value any) (string, error) {
-	text := textOf(value)
-	if len(text)+strings.Count(text, old)*(len(replacement)-len(old)) > maxTemplateBytes {
+	text := Text(value)
+	if len(text)+strings.Count(text, old)*(len(replacement)-len(old)) > MaxBytes {
 		return "", errTextTooLong
 	}
 	return strings.ReplaceAll(text, old, replacement), nil
@@ -104,7 +106,7 @@ func truncate(characters int, value any) (string, error) {
 	if characters < 1 {
 		return "", errors.New("can't truncate to less than one character")
 	}
-	text, kept := textOf(value), 0
+	text, kept := Text(value), 0
 	for i := range text {
 		if kept++; kept == characters {
 			_, last := utf8.DecodeRuneInString(text[i:])
@@ -119,7 +121,7 @@ func truncate(characters int, value any) (string, error) {
 
 // date writes a timestamp in UTC, by the layout of Go's package time.
 func date(layout string, timestamp any) (string, error) {
-	at, err := time.Parse(time.RFC3339Nano, textOf(timestamp))
+	at, err := time.Parse(time.RFC3339Nano, Text(timestamp))
 	if err != nil {
 		return "", errors.New("the text is no time by RFC 3339, as .timestamp is")
 	}
@@ -129,7 +131,7 @@ func date(layout string, timestamp any) (string, error) {
 // bounded refuses beforehand what the values alone make too long.
 func bounded(write func(...any) string) func(...any) (string, error) {
 	return func(values ...any) (string, error) {
-		if all, _ := lengths(values); all > maxTemplateBytes {
+		if all, _ := lengths(values); all > MaxBytes {
 			return "", errTextTooLong
 		}
 		return withinBound(write(values...))
@@ -139,14 +141,14 @@ func bounded(write func(...any) string) func(...any) (string, error) {
 // lengths are those of all values together and of the longest one, as texts.
 func lengths(values []any) (all, longest int) {
 	for _, value := range values {
-		length := len(textOf(value))
+		length := len(Text(value))
 		all, longest = all+length, max(longest, length)
 	}
 	return all, longest
 }
 
 func withinBound(text string) (string, error) {
-	if len(text) > maxTemplateBytes {
+	if len(text) > MaxBytes {
 		return "", errTextTooLong
 	}
 	return text, nil

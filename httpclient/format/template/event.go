@@ -1,19 +1,17 @@
-package format
+package template
 
 import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
 
+	"github.com/fluxmq/webhookd/httpclient/format/internal/eventjson"
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// timestampLayout is how a UTC time stands in an event's JSON.
-const timestampLayout = "2006-01-02T15:04:05.000000000Z07:00"
-
-// templateEvent is what a template sees as its dot: the fields of the event's JSON, and of its data all that the type
-// has, those too that the JSON leaves out.
-func templateEvent(e *messages.Envelope) (map[string]any, error) {
+// Event is what a template sees as its dot: the fields of the event's JSON, and of its data all that the type has, those
+// too that the JSON leaves out.
+func Event(e *messages.Envelope) (map[string]any, error) {
 	event, err := e.Event()
 	if err != nil {
 		return nil, err
@@ -21,21 +19,21 @@ func templateEvent(e *messages.Envelope) (map[string]any, error) {
 	fields := messages.Fields(e.Type())
 	data := make(map[string]any, len(fields))
 	for _, field := range fields {
-		data[field.Name] = templateValue(field.Of(event))
+		data[field.Name] = fieldValue(field.Of(event))
 	}
 	return map[string]any{
 		"event_type": e.Type().String(),
 		"event_id":   e.ID,
-		"timestamp":  e.Timestamp.Format(timestampLayout),
-		"broker_id":  validText(e.BrokerID),
+		"timestamp":  e.Timestamp.Format(eventjson.TimestampLayout),
+		"broker_id":  eventjson.ValidText(e.BrokerID),
 		"data":       data,
 	}, nil
 }
 
-func templateValue(value any) any {
+func fieldValue(value any) any {
 	switch value := value.(type) {
 	case string:
-		return validText(value)
+		return eventjson.ValidText(value)
 	case byte:
 		return int(value)
 	case uint16:
@@ -45,7 +43,7 @@ func templateValue(value any) any {
 	case []messages.UserProperty:
 		properties := make([]any, len(value))
 		for i, property := range value {
-			properties[i] = map[string]any{"name": validText(property.Name), "value": validText(property.Value)}
+			properties[i] = map[string]any{"name": eventjson.ValidText(property.Name), "value": eventjson.ValidText(property.Value)}
 		}
 		return properties
 	}

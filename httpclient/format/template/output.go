@@ -1,14 +1,14 @@
-package format
+package template
 
 import "fmt"
 
-// maxTemplateSteps bounds the rounds of all loops of a rendering together with the templates that it invokes, each of
+// maxSteps bounds the rounds of all loops of a rendering together with the templates that it invokes, each of
 // which may invoke itself.
-const maxTemplateSteps = 10_000
+const maxSteps = 10_000
 
-// maxTemplateNesting bounds how many templates, ifs, withs and ranges of a rendering are in each other. text/template needs
+// maxNesting bounds how many templates, ifs, withs and ranges of a rendering are in each other. text/template needs
 // half a KiB of stack for each, and a stack that is full ends the program.
-const maxTemplateNesting = 20_000
+const maxNesting = 20_000
 
 // Marks of a template that is invoked: where it begins, and where it ends. Each is a text of no bytes, known by its array.
 var enterMark, leaveMark = make([]byte, 0, 1), make([]byte, 0, 1)
@@ -32,15 +32,15 @@ func (o *output) Write(text []byte) (int, error) {
 	switch {
 	case isMark(text, enterMark):
 		if o.depth++; o.depth > o.maxDepth {
-			return 0, &boundError{fmt.Sprintf("has more than %d templates and blocks in each other", maxTemplateNesting)}
+			return 0, &boundError{fmt.Sprintf("has more than %d templates and blocks in each other", maxNesting)}
 		}
 	case isMark(text, leaveMark):
 		o.depth--
 		return 0, nil
 	}
 	if len(text) == 0 {
-		if o.steps++; o.steps > maxTemplateSteps {
-			return 0, &boundError{fmt.Sprintf("goes through more than %d rounds", maxTemplateSteps)}
+		if o.steps++; o.steps > maxSteps {
+			return 0, &boundError{fmt.Sprintf("goes through more than %d rounds", maxSteps)}
 		}
 	}
 	if len(o.text)+len(text) > o.limit {

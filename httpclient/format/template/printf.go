@@ -1,4 +1,4 @@
-package format
+package template
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	maxPrintfBytes = 4 * maxTemplateBytes // of what a printf might make, reckoned beforehand
-	maxPadding     = 1_000_000            // to which fmt pads, and no further
-	missingBytes   = len("%!x(MISSING)")  // what fmt writes for a verb without a value
+	maxPrintfBytes = 4 * MaxBytes        // of what a printf might make, reckoned beforehand
+	maxPadding     = 1_000_000           // to which fmt pads, and no further
+	missingBytes   = len("%!x(MISSING)") // what fmt writes for a verb without a value
 )
 
 // printf refuses beforehand what might make far too long a text: a format that comes from an event says how often a value

@@ -1,4 +1,4 @@
-package format
+package template
 
 import (
 	"errors"
@@ -23,9 +23,10 @@ var trials = []trial{
 	{" whose texts have quotes, line breaks and the like", "\"\\\n\t<>&'`%/?#+;=: ü€😀\u2028", true},
 }
 
-// tryTemplate renders the template for a sample of each event type, in a copy in which no payload can be parsed: what
-// publishers send there is not known. So what is wrong with a template is found when it is loaded.
-func tryTemplate(t *eventTemplate, types []messages.Type, check func(rendered []byte) error) error {
+// Try renders the template for samples of each event type, and checks what comes of it, so that what is wrong with a
+// template is found when it is loaded. In the samples no payload can be parsed: what publishers send there is not known. It
+// fails with a *config.KeyError.
+func (t *Template) Try(types []messages.Type, check func(rendered []byte) error) error {
 	copied, err := t.template.Clone()
 	if err != nil {
 		return &config.KeyError{Key: t.key, Err: err}
@@ -34,7 +35,7 @@ func tryTemplate(t *eventTemplate, types []messages.Type, check func(rendered []
 	tried.template = copied.Funcs(template.FuncMap{"parseJSON": parseNothing})
 	for _, eventType := range types {
 		for _, trial := range trials {
-			rendered, err := tried.render(trial.sample(eventType))
+			rendered, err := tried.Render(trial.sample(eventType))
 			if err == nil {
 				err = check(rendered)
 			}
@@ -67,7 +68,7 @@ func parseNothing(any) (any, error) { return nil, errUnknownPayload }
 func (s trial) sample(eventType messages.Type) map[string]any {
 	data := map[string]any{}
 	for _, field := range messages.Fields(eventType) {
-		data[field.Name] = templateValue(s.value(field))
+		data[field.Name] = fieldValue(s.value(field))
 	}
 	return map[string]any{
 		"event_type": eventType.String(),

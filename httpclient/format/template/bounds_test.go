@@ -1,10 +1,12 @@
-package format
+package template
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 func TestRenderingIsBounded(t *testing.T) {
@@ -33,9 +35,7 @@ func TestRenderingIsBounded(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			endpoint := templated(c.template, "client.connected")
-			endpoint.Template.ContentType = "text/plain"
-			_, err := newFormat(endpoint)
+			_, err := loaded(c.template, messages.TypeClientConnected)
 			require.ErrorContains(t, err, c.want)
 			require.Less(t, len(err.Error()), 400)
 		})
@@ -43,27 +43,27 @@ func TestRenderingIsBounded(t *testing.T) {
 }
 
 func TestLoopOfManyRoundsIsRendered(t *testing.T) {
-	endpoint := templated(`{{range 9999}}{{end}}1`, "client.connected")
-	_, err := newFormat(endpoint)
+	_, err := loaded(`{{range 9999}}{{end}}1`, messages.TypeClientConnected)
 	require.NoError(t, err)
 }
 
 func TestEventThatATemplateGoesIntoTooDeepIsRejected(t *testing.T) {
-	endpoint := templated(
-		`{{define "x"}}{{if .}}{{with .}}{{if .}}{{template "x" (slice . 1)}}{{end}}{{end}}{{end}}{{end}}`+
-			`{{template "x" (text .data.payload)}}{}`, "message.published")
+	const template = `{{define "x"}}{{if .}}{{with .}}{{if .}}{{template "x" (slice . 1)}}{{end}}{{end}}{{end}}{{end}}` +
+		`{{template "x" (text .data.payload)}}{}`
 	event := published("t")
 	event.Payload = []byte(strings.Repeat("x", 4900))
-	require.Equal(t, "{}", bodyOf(t, endpoint, admitted(t, event)))
+	rendered, err := renderedOf(t, template, event)
+	require.NoError(t, err)
+	require.Equal(t, "{}", rendered)
 
 	event.Payload = []byte(strings.Repeat("x", 100_000))
-	_, err := contentOf(t, endpoint, admitted(t, event))
+	_, err = renderedOf(t, template, event)
 
 	require.EqualError(t, err, "template.body has more than 20000 templates and blocks in each other")
 }
 
 func TestTemplatesInvokedOneAfterTheOtherAreNotInEachOther(t *testing.T) {
-	endpoint := templated(`{{define "x"}}`+strings.Repeat("{{if true}}", 9)+strings.Repeat("{{end}}", 9)+`{{end}}{{range 4000}}{{template "x"}}{{end}}1`, "client.connected")
-	_, err := newFormat(endpoint)
+	blocks := strings.Repeat("{{if true}}", 9) + strings.Repeat("{{end}}", 9)
+	_, err := loaded(`{{define "x"}}`+blocks+`{{end}}{{range 4000}}{{template "x"}}{{end}}1`, messages.TypeClientConnected)
 	require.NoError(t, err)
 }
