@@ -86,7 +86,7 @@ func inVirtualBearerFile(t *testing.T, path config.Path, accepted string, test f
 		var log bytes.Buffer
 		client, err := New(endpoint, slog.New(slog.NewTextHandler(&log, nil)))
 		require.NoError(t, err)
-		client.network.dialer.instead = network.dial
+		client.dialWith(network.dial)
 
 		test(t, client, got, &log)
 

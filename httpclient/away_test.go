@@ -1,7 +1,7 @@
 package httpclient
 
 import (
-	"crypto/tls"
+	"encoding/pem"
 	"io"
 	"log"
 	"net"
@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fluxmq/webhookd/messages"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/messages"
 )
 
 func requireAway(t *testing.T, outcome messages.Outcome) {
@@ -54,10 +56,9 @@ func TestUntrustedCertificateIsAway(t *testing.T) {
 
 func TestCertificateOfAnotherHostIsAway(t *testing.T) {
 	server := serveTLS(t)
-	client := clientOf(t, strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
-	client.transportNow().TLSClientConfig = trusting(server)
+	endpoint := trusting(t, server, strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
 
-	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
+	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireAway(t, outcome)
 	require.ErrorContains(t, outcome.Err, "localhost")
@@ -102,6 +103,11 @@ func serveTLS(t *testing.T) *httptest.Server {
 	return server
 }
 
-func trusting(server *httptest.Server) *tls.Config {
-	return server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+// trusting is an endpoint at the url that trusts the server's certificate.
+func trusting(t *testing.T, server *httptest.Server, url string) config.Endpoint {
+	t.Helper()
+	endpoint := endpointAt(url)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	endpoint.TLS.CAFile = writeNew(t, certificate)
+	return endpoint
 }

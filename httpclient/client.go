@@ -1,4 +1,3 @@
-// Package httpclient makes one attempt to deliver an event over HTTP, and says what the answer means.
 package httpclient
 
 import (
@@ -10,17 +9,19 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient/format"
+	"github.com/fluxmq/webhookd/httpclient/network"
 	"github.com/fluxmq/webhookd/messages"
 )
 
 // Client sends events to one endpoint, over connections of its own. Any number of goroutines may use it; with more than
 // the endpoint's workers, some wait for a connection.
 type Client struct {
-	format     format
+	format     format.Format
 	template   *http.Request
 	signer     signer
 	compressor compressor
-	network    *network
+	network    *network.Network
 	timeout    time.Duration
 }
 
@@ -33,18 +34,18 @@ func New(endpoint config.Endpoint, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	format, contentType, formatErr := newFormat(endpoint)
+	format, formatErr := format.New(endpoint, address)
 	signer, signerErr := newSigner(endpoint.Secrets)
-	network, networkErr := newNetwork(endpoint, address, log.With("endpoint", endpoint.Name))
+	network, networkErr := network.New(endpoint, address, log.With("endpoint", endpoint.Name))
 	if err := errors.Join(formatErr, signerErr, networkErr); err != nil {
 		if network != nil {
-			network.close()
+			network.Close()
 		}
 		return nil, err
 	}
 	return &Client{
 		format:     format,
-		template:   newTemplate(endpoint, address, contentType),
+		template:   newTemplate(endpoint, address),
 		signer:     signer,
 		compressor: compressor(endpoint.Compression),
 		network:    network,
@@ -62,10 +63,11 @@ func (c *Client) Send(ctx context.Context, id string, events []*messages.Envelop
 		return messages.Outcome{Kind: messages.OutcomeRejected, Err: fmt.Errorf("build the request: %w", err)}
 	}
 	deadline := time.Now().Add(c.timeout)
-	if c.network.tokens == nil {
+	tokens := c.network.Tokens()
+	if tokens == nil {
 		return c.exchange(ctx, deadline, id, content, "")
 	}
-	return withToken(ctx, deadline, c.network.tokens, func(authorization string) messages.Outcome {
+	return withToken(ctx, deadline, tokens, func(authorization string) messages.Outcome {
 		return c.exchange(ctx, deadline, id, content, authorization)
 	})
 }
@@ -73,5 +75,5 @@ func (c *Client) Send(ctx context.Context, id string, events []*messages.Envelop
 // Close closes the connections that are idle, gives up those being made that nobody waits for any more, and ends what
 // fetches a token. A Send under way ends by itself; call Close after the last.
 func (c *Client) Close() {
-	c.network.close()
+	c.network.Close()
 }

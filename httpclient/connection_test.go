@@ -174,16 +174,15 @@ func TestIdleConnectionThatTakesNothingAndHasNoSuccessorIsAway(t *testing.T) {
 // stickFirstConnection delivers the event over a connection that stays idle, and can then be made stuck.
 func stickFirstConnection(t *testing.T, client *Client, event *messages.Envelope) *atomic.Bool {
 	t.Helper()
-	dial := client.transportNow().DialContext
 	first := &stuckConn{}
-	client.transportNow().DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
+	client.dialWith(func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err == nil && first.Conn == nil {
 			first.Conn = conn
 			return first, nil
 		}
 		return conn, err
-	}
+	})
 	require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 	return &first.stuck
 }

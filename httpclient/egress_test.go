@@ -1,148 +1,271 @@
 package httpclient
 
 import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient/network"
+	"github.com/fluxmq/webhookd/messages"
 )
 
-func newGuard(t testing.TB, egress config.Egress) egressGuard {
+// nameServer answers queries for IPv4 addresses over UDP. Each query for a name takes the next of its answers; the last
+// one stays.
+type nameServer struct {
+	mutex   sync.Mutex
+	answers map[string][][]string
+}
+
+// resolverOf makes a resolver that asks a name server of the test's own.
+func resolverOf(t *testing.T, answers map[string][][]string) *net.Resolver {
 	t.Helper()
-	guard, err := newEgressGuard(egress)
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
-	return guard
+	server, done := &nameServer{answers: answers}, make(chan struct{})
+	go func() {
+		defer close(done)
+		server.serve(socket)
+	}()
+	t.Cleanup(func() {
+		_ = socket.Close()
+		<-done
+	})
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", socket.LocalAddr().String())
+	}}
 }
 
-func TestEgressDeniesLinkLocalAddressesAndMetadataServices(t *testing.T) {
-	guard := newGuard(t, config.Egress{})
-	for _, address := range []string{
-		"169.254.169.254", "169.254.0.1", "169.254.170.2", "fe80::1", "fe80::1%eth0", "febf::1",
-		"100.100.100.200", "168.63.129.16", "192.0.0.192",
-		"fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:a9fe:a9fe::1", "fd00:100::100:200",
-	} {
-		require.NotNil(t, guard.check("receiver.example", netip.MustParseAddr(address)), address)
-	}
-	for _, address := range []string{
-		"127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "fc00::1", "8.8.8.8", "2606:4700::1111",
-		"0.0.0.0", "::", "169.253.255.255", "169.255.0.0", "fec0::1", "64:ff9b::808:808", "2002:808:808::1",
-	} {
-		require.Nil(t, guard.check("receiver.example", netip.MustParseAddr(address)), address)
+func (s *nameServer) serve(socket net.PacketConn) {
+	query := make([]byte, 1500)
+	for {
+		size, from, err := socket.ReadFrom(query)
+		if err != nil {
+			return
+		}
+		var message dnsmessage.Message
+		if message.Unpack(query[:size]) != nil || len(message.Questions) != 1 {
+			continue
+		}
+		if answer, err := s.answer(message); err == nil {
+			_, _ = socket.WriteTo(answer, from)
+		}
 	}
 }
 
-func TestEgressKnowsTheAddressWithinAnAddress(t *testing.T) {
-	guard := newGuard(t, config.Egress{})
-	for name, address := range map[string]string{
-		"mapped":                "::ffff:169.254.169.254",
-		"compatible":            "::169.254.169.254",
-		"translated":            "::ffff:0:169.254.169.254",
-		"NAT64":                 "64:ff9b::a9fe:a9fe",
-		"local NAT64 /48":       "64:ff9b:1:a9fe:a9:fe00::",
-		"local NAT64 /56":       "64:ff9b:1:12a9:fe:a9fe::",
-		"local NAT64 /64":       "64:ff9b:1:1234:a9:fea9:fe00:0",
-		"local NAT64 /96":       "64:ff9b:1:1234::a9fe:a9fe",
-		"6to4":                  "2002:a9fe:a9fe::1",
-		"Teredo client":         "2001:0:808:808::5601:5601",
-		"Teredo server":         "2001:0:a9fe:a9fe::f7f7:f7f7",
-		"ISATAP":                "2001:db8::5efe:a9fe:a9fe",
-		"ISATAP, universal bit": "2001:db8::200:5efe:a9fe:a9fe",
-	} {
-		t.Run(name, func(t *testing.T) {
-			denied := guard.check("receiver.example", netip.MustParseAddr(address))
-
-			require.NotNil(t, denied)
-			require.Equal(t, netip.MustParseAddr("169.254.169.254"), denied.Meant)
+func (s *nameServer) answer(query dnsmessage.Message) ([]byte, error) {
+	question := query.Questions[0]
+	answer := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: query.ID, Response: true, RecursionAvailable: true},
+		Questions: query.Questions,
+	}
+	addresses, known := s.next(strings.TrimSuffix(question.Name.String(), "."), question.Type)
+	if !known {
+		answer.RCode = dnsmessage.RCodeNameError
+	}
+	for _, address := range addresses {
+		answer.Answers = append(answer.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET},
+			Body:   &dnsmessage.AResource{A: netip.MustParseAddr(address).As4()},
 		})
 	}
+	return answer.Pack()
 }
 
-func TestEgressAllowGoesBeforeDeny(t *testing.T) {
-	list := newGuard(t, config.Egress{
-		Deny:  []string{"0.0.0.0/0", "::/0"},
-		Allow: []string{"10.1.0.0/16", "::1/128", "169.254.7.0/24", "::ffff:192.0.2.0/120"},
-	})
-	for address, permitted := range map[string]bool{
-		"10.1.2.3": true, "::ffff:10.1.2.3": true, "::1": true, "169.254.7.1": true, "192.0.2.9": true,
-		"10.2.0.1": false, "8.8.8.8": false, "::2": false, "169.254.169.254": false, "192.0.3.9": false,
-		"64:ff9b::a01:203": false, // the translator's address itself is not allowed
-	} {
-		require.Equal(t, permitted, list.check("receiver.example", netip.MustParseAddr(address)) == nil, address)
+func (s *nameServer) next(name string, kind dnsmessage.Type) (addresses []string, known bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	answers, known := s.answers[name]
+	if !known || kind != dnsmessage.TypeA {
+		return nil, known
+	}
+	if len(answers) > 1 {
+		s.answers[name] = answers[1:]
+	}
+	return answers[0], true
+}
+
+// clientOfName is a client of a server on loopback that it knows by a name with these answers.
+func clientOfName(t *testing.T, server string, answers ...[]string) *Client {
+	t.Helper()
+	return clientOfGuardedName(t, config.Egress{}, server, answers...)
+}
+
+func clientOfGuardedName(t *testing.T, egress config.Egress, server string, answers ...[]string) *Client {
+	t.Helper()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(server, "http://"))
+	require.NoError(t, err)
+	endpoint := endpointAt("http://receiver.test:" + port)
+	endpoint.Egress = egress
+	client := newClient(t, endpoint)
+	client.network.Dialer().Resolver = resolverOf(t, map[string][][]string{"receiver.test": answers})
+	return client
+}
+
+func requireDenied(t *testing.T, outcome messages.Outcome) *network.DeniedError {
+	t.Helper()
+	require.Equal(t, messages.OutcomeRejected, outcome.Kind, "%v", outcome.Err)
+	require.Zero(t, outcome.Status)
+	require.False(t, outcome.Sent)
+	require.Contains(t, Advice(outcome), "egress.allow")
+	var denied *network.DeniedError
+	require.ErrorAs(t, outcome.Err, &denied)
+	return denied
+}
+
+func TestNameThatComesToMeanADeniedAddressIsRejected(t *testing.T) {
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
+	client, event := clientOfName(t, server.URL, []string{"127.0.0.1"}, []string{"169.254.169.254"}), newEvent(t, 0)
+
+	require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
+	outcome := client.sendEvent(t.Context(), event)
+
+	requireDenied(t, outcome)
+	require.EqualError(t, outcome.Err,
+		"egress: 169.254.169.254 (of receiver.test) is a link-local address, which egress.allow does not hold")
+}
+
+func TestConnectionThatIsOpenWasCheckedWhenItWasMade(t *testing.T) {
+	server := serve(t, func(http.ResponseWriter, *http.Request) {})
+	client, event := clientOfName(t, server.URL, []string{"127.0.0.1"}, []string{"169.254.169.254"}), newEvent(t, 0)
+
+	for range 3 {
+		require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
 	}
 }
 
-func TestEgressTakesNobodysAddressForThisHosts(t *testing.T) {
-	guard := newGuard(t, config.Egress{Deny: []string{"127.0.0.0/8"}})
-
-	require.NotNil(t, guard.check("0.0.0.0", netip.MustParseAddr("0.0.0.0")))
-	require.NotNil(t, guard.check("::", netip.MustParseAddr("::")))
-}
-
-func TestEgressErrorSaysWhatIsDeniedAndWhy(t *testing.T) {
-	guard := newGuard(t, config.Egress{Deny: []string{"10.0.0.0/8"}})
-	for text, dialled := range map[string][2]string{
-		"egress: 169.254.169.254 (of metadata.example) is a link-local address, which egress.allow does not hold":                                     {"metadata.example", "169.254.169.254"},
-		"egress: fd00:ec2::254 is the address of a cloud's metadata service, which egress.allow does not hold":                                        {"fd00:ec2::254", "fd00:ec2::254"},
-		"egress: 10.0.0.1 (of receiver.example) is an address of 10.0.0.0/8 in egress.deny, which egress.allow does not hold":                         {"receiver.example", "10.0.0.1"},
-		"egress: 64:ff9b::a00:1 (of receiver.example) stands for 10.0.0.1, an address of 10.0.0.0/8 in egress.deny, which egress.allow does not hold": {"receiver.example", "64:ff9b::a00:1"},
+func TestPermittedAddressBesideDeniedOnesIsDialled(t *testing.T) {
+	server := serve(t, func(http.ResponseWriter, *http.Request) {})
+	for _, addresses := range [][]string{
+		{"169.254.169.254", "127.0.0.1"}, {"127.0.0.1", "169.254.169.254"}, {"169.254.1.1", "100.100.100.200", "127.0.0.1"},
 	} {
-		require.EqualError(t, guard.check(dialled[0], netip.MustParseAddr(dialled[1])), text)
+		outcome := clientOfName(t, server.URL, addresses).sendEvent(t.Context(), newEvent(t, 0))
+
+		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 	}
 }
 
-func TestEgressRangeThatIsNoneIsAProblemOfItsKey(t *testing.T) {
+func TestHostWithOnlyDeniedAddressesIsRejected(t *testing.T) {
+	client := clientOfName(t, "http://127.0.0.1:80", []string{"169.254.169.254", "100.100.100.200", "169.254.1.1"})
+
+	denied := requireDenied(t, client.sendEvent(t.Context(), newEvent(t, 0)))
+
+	require.Equal(t, "receiver.test", denied.Host)
+}
+
+func TestPermittedAddressThatFailsBesideDeniedOnesIsAway(t *testing.T) {
+	egress := config.Egress{Deny: []string{"127.0.0.1/32"}}
+	for _, addresses := range [][]string{{"127.0.0.1", "127.0.0.2"}, {"127.0.0.2", "127.0.0.1"}} {
+		client := clientOfGuardedName(t, egress, "http://"+closedPort(t), addresses)
+
+		outcome := client.sendEvent(t.Context(), newEvent(t, 0))
+
+		requireAway(t, outcome)
+		require.NotErrorAs(t, outcome.Err, new(*network.DeniedError))
+		require.Contains(t, Advice(outcome), "check")
+	}
+}
+
+func TestAddressInAnySpellingIsDenied(t *testing.T) {
+	for _, host := range []string{
+		"169.254.169.254", "[::ffff:a9fe:a9fe]", "[::ffff:169.254.169.254]", "[::a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]",
+		"[2002:a9fe:a9fe::1]", "[fe80::1%25lo]", "[fd00:ec2::254]",
+	} {
+		requireDenied(t, clientOf(t, "http://"+host).sendEvent(t.Context(), newEvent(t, 0)))
+	}
+}
+
+// A resolver of the system may take these for addresses; here the name server does.
+func TestNumberThatAResolverTakesForAnAddressIsNotDialled(t *testing.T) {
+	answers := map[string][][]string{}
+	hosts := []string{"0xa9fea9fe", "2852039166", "0251.0376.0251.0376", "0xa9.0xfe.0xa9.0xfe", "169.254.43518", "169.16689662", "169.254.169.254."}
+	for _, host := range hosts {
+		answers[host] = [][]string{{"169.254.169.254"}}
+	}
+	resolver := resolverOf(t, answers)
+	for _, host := range hosts {
+		client := clientOf(t, "http://"+host)
+		client.network.Dialer().Resolver = resolver
+
+		outcome := client.sendEvent(t.Context(), newEvent(t, 0))
+
+		if outcome.Kind == messages.OutcomeAway { // Go takes it for no name at all
+			require.ErrorAs(t, outcome.Err, new(*net.DNSError), host)
+			continue
+		}
+		requireDenied(t, outcome)
+	}
+}
+
+func TestAllowListIsEveryDeniedAndSomeAllowed(t *testing.T) {
+	server := serve(t, func(http.ResponseWriter, *http.Request) {})
+	endpoint := endpointAt(server.URL)
+	endpoint.Egress.Deny = []string{"0.0.0.0/0", "::/0"}
+
+	requireDenied(t, newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0)))
+	endpoint.Egress.Allow = []string{"127.0.0.0/8"}
+	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
+
+	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
+}
+
+func TestAddressOfTheProxyIsCheckedToo(t *testing.T) {
+	for _, proxy := range []config.Secret{
+		"http://user:topsecret@169.254.169.254:3128", "https://user:topsecret@169.254.169.254", "socks5://user:topsecret@169.254.169.254:1080",
+	} {
+		for _, url := range []string{"http://receiver.example", "https://receiver.example"} {
+			endpoint := endpointAt(url)
+			endpoint.Proxy = proxy
+
+			outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
+
+			require.Equal(t, "169.254.169.254", requireDenied(t, outcome).Host)
+			require.NotContains(t, outcome.Err.Error(), "topsecret")
+		}
+	}
+}
+
+func TestAllThatIsWrongWithAnEndpointIsToldAtOnce(t *testing.T) {
 	endpoint := endpointAt("http://receiver.example")
-	endpoint.Egress = config.Egress{Allow: []string{"10.0.0.0/8", "10.0.0.1"}, Deny: []string{"everything"}}
+	endpoint.Secrets = []config.Secret{"none"}
+	endpoint.Egress.Deny = []string{"none"}
+	endpoint.Proxy = "none"
+	endpoint.Auth = &config.Auth{BearerFile: "/nowhere"}
 
 	problems := keyErrors(t, endpoint)
 
-	require.Contains(t, problems["egress.allow[1]"], "10.0.0.1/32")
-	require.Contains(t, problems["egress.deny[0]"], "is no range of addresses")
-	require.Len(t, problems, 2)
+	require.ElementsMatch(t, []string{"secrets[0]", "egress.deny[0]", "proxy", "auth.bearer_file"}, slices.Collect(maps.Keys(problems)))
 }
 
-// FuzzEgress embeds a denied IPv4 address in every way that the guard has to see through.
-func FuzzEgress(f *testing.F) {
-	f.Add(uint8(0), uint16(0xa9fe), []byte("0123456789abcdef"))
-	f.Add(uint8(9), uint16(0), []byte{})
-	guard := newGuard(f, config.Egress{})
-	f.Fuzz(func(t *testing.T, way uint8, host uint16, filler []byte) {
-		ipv4 := [4]byte{169, 254, byte(host >> 8), byte(host)}
-		var address [16]byte
-		copy(address[:], filler)
-		embeddings[int(way)%len(embeddings)](&address, ipv4)
-
-		require.NotNil(t, guard.check("", netip.AddrFrom16(address)), "%v", netip.AddrFrom16(address))
-	})
+// keyErrors is what New finds wrong, by key.
+func keyErrors(t *testing.T, endpoint config.Endpoint) map[string]string {
+	t.Helper()
+	_, err := New(endpoint, quiet)
+	require.Error(t, err)
+	problems := map[string]string{}
+	collectKeyErrors(t, err, problems)
+	return problems
 }
 
-var embeddings = []func(address *[16]byte, ipv4 [4]byte){
-	func(a *[16]byte, ipv4 [4]byte) { *a = netip.AddrFrom4(ipv4).As16() },
-	func(a *[16]byte, ipv4 [4]byte) { *a = [16]byte{}; copy(a[12:], ipv4[:]) },
-	func(a *[16]byte, ipv4 [4]byte) { *a = [16]byte{8: 0xff, 9: 0xff}; copy(a[12:], ipv4[:]) },
-	func(a *[16]byte, ipv4 [4]byte) { *a = [16]byte{1: 0x64, 2: 0xff, 3: 0x9b}; copy(a[12:], ipv4[:]) },
-	func(a *[16]byte, ipv4 [4]byte) {
-		localPrefix(a)
-		copy(a[6:8], ipv4[:2])
-		a[8] = 0
-		copy(a[9:], ipv4[2:])
-	},
-	func(a *[16]byte, ipv4 [4]byte) { localPrefix(a); a[7] = ipv4[0]; a[8] = 0; copy(a[9:], ipv4[1:]) },
-	func(a *[16]byte, ipv4 [4]byte) { localPrefix(a); a[8] = 0; copy(a[9:], ipv4[:]) },
-	func(a *[16]byte, ipv4 [4]byte) { localPrefix(a); copy(a[12:], ipv4[:]) },
-	func(a *[16]byte, ipv4 [4]byte) { a[0], a[1] = 0x20, 0x02; copy(a[2:], ipv4[:]) },
-	func(a *[16]byte, ipv4 [4]byte) {
-		copy(a[:], []byte{0x20, 0x01, 0, 0})
-		for i, b := range ipv4 {
-			a[12+i] = b ^ 0xff
+func collectKeyErrors(t *testing.T, err error, problems map[string]string) {
+	t.Helper()
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			collectKeyErrors(t, one, problems)
 		}
-	},
-	func(a *[16]byte, ipv4 [4]byte) { copy(a[8:], []byte{0, 0, 0x5e, 0xfe}); copy(a[12:], ipv4[:]) },
-	func(a *[16]byte, ipv4 [4]byte) { copy(a[8:], []byte{2, 0, 0x5e, 0xfe}); copy(a[12:], ipv4[:]) },
-}
-
-func localPrefix(address *[16]byte) {
-	copy(address[:], []byte{0, 0x64, 0xff, 0x9b, 0, 1})
+		return
+	}
+	var inKey *config.KeyError
+	require.True(t, errors.As(err, &inKey), "%v", err)
+	problems[inKey.Key] = inKey.Err.Error()
 }

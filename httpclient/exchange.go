@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/fluxmq/webhookd/httpclient/format"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -16,24 +17,22 @@ const (
 
 // exchange sends one request and says what its answer means. An authorization that is empty leaves the endpoint's own.
 func (c *Client) exchange(
-	ctx context.Context, deadline time.Time, id string, content content, authorization string,
+	ctx context.Context, deadline time.Time, id string, content format.Content, authorization string,
 ) messages.Outcome {
 	attempt, cancel := context.WithCancel(ctx)
 	defer cancel()
 	timer := time.AfterFunc(time.Until(deadline), cancel)
 	defer timer.Stop()
 
-	var progress progress
-	request := c.newRequest(progress.trace(attempt), id, content)
+	request := c.newRequest(attempt, id, content)
 	if authorization != "" {
 		request.Header["Authorization"] = []string{authorization}
 	}
-	way := c.network.connections.acquire()
-	defer c.network.connections.release(way)
-	response, err := way.RoundTrip(request)
+	transport := c.network.Acquire()
+	defer transport.Release()
+	response, err := transport.RoundTrip(request)
 	if err != nil {
-		progress.certified.Store(way.identity.asked.Load())
-		return failure(err, &progress, ctx.Err(), attempt.Err() != nil)
+		return failure(err, ctx.Err())
 	}
 	now := time.Now()
 	timer.Reset(min(maxDrainTime, deadline.Sub(now)))

@@ -32,8 +32,7 @@ func TestHTTP2SharesOneConnection(t *testing.T) {
 	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	client, event := clientOf(t, server.URL), newEvent(t, 1000)
-	client.transportNow().TLSClientConfig = trusting(server)
+	client, event := newClient(t, trusting(t, server, server.URL)), newEvent(t, 1000)
 
 	for range 10 {
 		outcome := client.sendEvent(t.Context(), event)
@@ -54,12 +53,10 @@ func TestHTTP2TimeoutIsAFailure(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	endpoint := endpointAt(server.URL)
+	endpoint := trusting(t, server, server.URL)
 	endpoint.Timeout = 200 * time.Millisecond
-	client := newClient(t, endpoint)
-	client.transportNow().TLSClientConfig = trusting(server)
 
-	outcome := client.sendEvent(t.Context(), newEvent(t, 0))
+	outcome := newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0))
 
 	requireBroken(t, outcome)
 	require.Equal(t, "HTTP/2.0", <-protocols)
@@ -90,13 +87,12 @@ func TestHTTP2ConnectionThatIsCutOffIsReplaced(t *testing.T) {
 			TLSConfig: &tls.Config{Certificates: certified.TLS.Certificates},
 		}
 		go func() { _ = server.ServeTLS(network, "", "") }()
-		client := newClient(t, endpointAt("https://example.com/hook"))
-		client.transportNow().TLSClientConfig = trusting(certified)
+		client := newClient(t, trusting(t, certified, "https://example.com/hook"))
 		cut := new(atomic.Bool)
-		client.transportNow().DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		client.dialWith(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := network.dial(ctx, "", "")
 			return cutConn{conn, cut}, err
-		}
+		})
 
 		outcome, _ := send(t, client)
 		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
@@ -104,8 +100,8 @@ func TestHTTP2ConnectionThatIsCutOffIsReplaced(t *testing.T) {
 		cut.Store(true)
 		outcome, _ = send(t, client)
 		requireBroken(t, outcome)
-		cut = new(atomic.Bool)         // of the next connection
-		time.Sleep(2 * keepAliveCheck) // a ping goes out, and is waited for
+		cut = new(atomic.Bool)       // of the next connection
+		time.Sleep(30 * time.Second) // a ping goes out, and is waited for
 		outcome, _ = send(t, client)
 		require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 

@@ -16,7 +16,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient/network"
 	"github.com/fluxmq/webhookd/messages"
+)
+
+// What an answer's headers and the text of an error may have at most.
+const (
+	maxHeaderBytes = 64 << 10
+	maxErrorBytes  = 300
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -60,6 +67,19 @@ func newEvent(t testing.TB, payloadBytes int) *messages.Envelope {
 	admission := messages.Admission{BrokerID: "broker-1", IncludePayload: true, MaxPayloadBytes: payloadBytes}
 	require.NoError(t, event.Admit(admission, time.Now()))
 	return event
+}
+
+// admitted is the event as a router would hand it on.
+func admitted(t testing.TB, event messages.Event) *messages.Envelope {
+	t.Helper()
+	envelope := messages.NewEnvelope(event)
+	admission := messages.Admission{BrokerID: "broker-1", IncludePayload: true, MaxPayloadBytes: 1 << 20}
+	require.NoError(t, envelope.Admit(admission, time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)))
+	return envelope
+}
+
+func published(topic string) *messages.MessagePublished {
+	return &messages.MessagePublished{ClientID: "pump-7", Topic: topic, QoS: 1, Payload: []byte(`{"t":21.5}`)}
 }
 
 func serve(t testing.TB, handler http.HandlerFunc) *httptest.Server {
@@ -129,5 +149,5 @@ func (c *Client) sendEvent(ctx context.Context, event *messages.Envelope) messag
 	return c.Send(ctx, event.ID, []*messages.Envelope{event})
 }
 
-// transportNow is what the client's next connection is made by.
-func (c *Client) transportNow() *http.Transport { return c.network.connections.current.Transport }
+// dialWith makes the client's connections.
+func (c *Client) dialWith(dial network.DialFunc) { c.network.Dialer().Instead = dial }

@@ -33,6 +33,7 @@ type tokenRig struct {
 	accept   func(authorization string) bool                            // nil: everything
 	inspect  http.HandlerFunc                                           // gets each request to the endpoint; nil: nobody
 	delay    time.Duration                                              // of the endpoint
+	change   func(*config.Endpoint)                                     // nil: nothing
 	networks map[string]*pipe
 }
 
@@ -67,8 +68,12 @@ func inVirtualOAuth2(t *testing.T, rig *tokenRig, test func(*testing.T, *tokenRi
 		}
 		go func() { _ = servers[0].Serve(receiver) }()
 		go func() { _ = servers[1].Serve(auth) }()
-		rig.client = newClient(t, oauth2Endpoint())
-		rig.client.network.dialer.instead = rig.dial
+		endpoint := oauth2Endpoint()
+		if rig.change != nil {
+			rig.change(&endpoint)
+		}
+		rig.client = newClient(t, endpoint)
+		rig.client.dialWith(rig.dial)
 
 		test(t, rig)
 
@@ -438,13 +443,14 @@ func TestErrorCodeThatRepeatsTheRequestIsNotShown(t *testing.T) {
 		rig := &tokenRig{answer: func(w http.ResponseWriter, _ *http.Request, _ int32) {
 			refuseToken(w, http.StatusBadRequest, code)
 		}}
-		inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
-			settings := &rig.client.network.tokens.(*oauth2Tokens).settings
-			settings.EndpointParams = url.Values{"client_assertion": {"signed-assertion"}}
+		rig.change = func(endpoint *config.Endpoint) {
+			settings := endpoint.Auth.OAuth2
+			settings.Params = map[string]config.Secret{"client_assertion": "signed-assertion"}
 			if code == "YWNtZTp0b3BzZWNyZXQy" { // what a header with basic credentials ends in
 				settings.ClientID, settings.ClientSecret = "acme", "topsecret2"
 			}
-
+		}
+		inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
 			outcome, _ := send(t, rig.client)
 
 			require.ErrorContains(t, outcome.Err, "answered 400 (Bad Request)")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/fluxmq/webhookd/httpclient/network"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -41,5 +42,5 @@ func kindOf(status int) messages.OutcomeKind {
 }
 
 func answerError(status int) error {
-	return errors.New("the endpoint answered " + statusText(status))
+	return errors.New("the endpoint answered " + network.StatusText(status))
 }

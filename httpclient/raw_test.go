@@ -3,7 +3,6 @@ package httpclient
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -164,17 +163,4 @@ func TestPayloadThatIsNotThereIsNeverSent(t *testing.T) {
 	}
 	outcome := client.sendEvent(t.Context(), admitted(t, &messages.MessageRetained{Topic: "t"}))
 	require.EqualError(t, outcome.Err, "build the request: format raw sends payloads, and only a message.published has one")
-}
-
-func FuzzHeaderValue(f *testing.F) {
-	for _, seed := range []string{"", "plain", nasty, "\xff\x00", "100%"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		value := headerValue(text)
-		require.Equal(t, -1, strings.IndexFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }))
-		decoded, err := url.PathUnescape(value)
-		require.NoError(t, err)
-		require.Equal(t, text, decoded)
-	})
 }

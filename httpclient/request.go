@@ -7,18 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"runtime/debug"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/httpclient/format"
+	"github.com/fluxmq/webhookd/httpclient/network"
 )
 
-const (
-	modulePath    = "github.com/fluxmq/webhookd"
-	eventIDHeader = "Webhook-Id"
-)
+const eventIDHeader = "Webhook-Id"
 
 // resendHeaders make net/http send a request a second time by itself when its connection breaks. They are kept in lower
 // case, which net/http doesn't recognize and a receiver does (RFC 9110 §5.1).
@@ -27,17 +23,13 @@ var resendHeaders = map[string]string{
 	"X-Idempotency-Key": "x-idempotency-key",
 }
 
-// newTemplate makes the part of a request that is the same for all events of the endpoint. A Content-Type that is empty
-// is left to each event's content.
-func newTemplate(endpoint config.Endpoint, address *url.URL, contentType string) *http.Request {
+// newTemplate makes the part of a request that is the same for all events of the endpoint.
+func newTemplate(endpoint config.Endpoint, address *url.URL) *http.Request {
 	template := &http.Request{
 		Method: http.MethodPost,
 		URL:    address,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"User-Agent": {userAgent()}},
-	}
-	if contentType != "" {
-		template.Header["Content-Type"] = []string{contentType}
+		Header: http.Header{"User-Agent": {network.UserAgent()}},
 	}
 	if user := address.User; user != nil {
 		password, _ := user.Password()
@@ -73,33 +65,19 @@ func setHeader(template *http.Request, name, value string) {
 }
 
 // newRequest makes the request of one attempt, signed now. It shares the template's header values, which nobody changes.
-func (c *Client) newRequest(ctx context.Context, id string, content content) *http.Request {
+func (c *Client) newRequest(ctx context.Context, id string, content format.Content) *http.Request {
 	request := c.template.WithContext(ctx)
-	request.Method = cmp.Or(content.method, c.template.Method)
-	request.URL = cmp.Or(content.url, c.template.URL)
+	request.Method = cmp.Or(content.Method, c.template.Method)
+	request.URL = cmp.Or(content.URL, c.template.URL)
 	request.Header = maps.Clone(c.template.Header)
-	for name, values := range content.header {
+	for name, values := range content.Header {
 		if _, ok := request.Header[name]; !ok {
 			request.Header[name] = values
 		}
 	}
 	request.Header[eventIDHeader] = []string{id}
-	c.signer.sign(request.Header, id, time.Now(), content.body)
-	body := c.compressor.compress(request.Header, content.body)
+	c.signer.sign(request.Header, id, time.Now(), content.Body)
+	body := c.compressor.compress(request.Header, content.Body)
 	setBody(request, body)
 	return request
 }
-
-// userAgent is "webhookd/1.2.3", or "webhookd" where the build does not know its version.
-var userAgent = sync.OnceValue(func() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "webhookd"
-	}
-	for _, module := range append(info.Deps, &info.Main) {
-		if module.Path == modulePath && strings.HasPrefix(module.Version, "v") {
-			return "webhookd/" + module.Version[1:]
-		}
-	}
-	return "webhookd"
-})

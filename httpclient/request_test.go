@@ -62,6 +62,22 @@ func TestEveryAttemptSendsTheSameBytes(t *testing.T) {
 	require.Equal(t, requests[0], requests[1])
 }
 
+func TestBatchIsSentUnderAnIDOfItsOwn(t *testing.T) {
+	var requests []received
+	endpoint := endpointAt(serve(t, record(&requests)).URL)
+	endpoint.Batch.MaxEvents = 10
+	client, first, second := newClient(t, endpoint), newEvent(t, 0), newEvent(t, 0)
+
+	client.Send(t.Context(), "batch-1", []*messages.Envelope{first})
+	client.Send(t.Context(), "batch-2", []*messages.Envelope{first, second})
+
+	require.Len(t, requests, 2)
+	require.Equal(t, "["+string(first.Body())+"]", requests[0].body)
+	require.Equal(t, "["+string(first.Body())+","+string(second.Body())+"]", requests[1].body)
+	require.Equal(t, []string{"batch-2"}, requests[1].header["Webhook-Id"])
+	require.Equal(t, []string{"application/json"}, requests[1].header["Content-Type"])
+}
+
 func TestConfiguredHeadersAreSent(t *testing.T) {
 	var requests []received
 	server := serve(t, record(&requests))

@@ -61,7 +61,7 @@ func serveInVirtualTime(t *testing.T, handler http.HandlerFunc, test func(*testi
 		}
 		go func() { _ = server.Serve(network) }()
 		client := newClient(t, endpointAt("http://receiver.example/hook"))
-		client.transportNow().DialContext = network.dial
+		client.dialWith(network.dial)
 
 		test(t, client, states)
 
@@ -119,10 +119,10 @@ func TestHeadersThatComeByteByByteAreGivenUpAtTheTimeout(t *testing.T) {
 
 func TestConnectionThatNeverComesAboutIsGivenUpAtTheTimeout(t *testing.T) {
 	serveInVirtualTime(t, nil, func(t *testing.T, client *Client, _ chan http.ConnState) {
-		client.transportNow().DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		client.dialWith(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
-		}
+		})
 
 		outcome, took := send(t, client)
 

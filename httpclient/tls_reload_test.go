@@ -65,14 +65,14 @@ func inVirtualTLS(t *testing.T, settings *config.TLS, server *tls.Config, test f
 		endpoint.TLS = *settings
 		client, err := New(endpoint, slog.New(slog.NewTextHandler(rig.log, nil)))
 		require.NoError(t, err)
-		client.network.dialer.instead = network.dial
+		client.dialWith(network.dial)
 		rig.client = client
 
 		test(t, rig)
 
 		client.Close()
 		require.NoError(t, httpServer.Close())
-		time.Sleep(2 * becomesIdle) // for what still closes
+		time.Sleep(2 * time.Second) // for what still closes
 	})
 }
 
@@ -220,7 +220,7 @@ func TestConnectionInUseWhenTLSFilesChangeEndsWithItsRequest(t *testing.T) {
 			outcome := <-outcomes
 			require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 		}
-		time.Sleep(2 * becomesIdle)
+		time.Sleep(2 * time.Second)
 		require.Len(t, rig.closed, 1)
 		require.Equal(t, <-rig.opened, <-rig.closed)
 	})

@@ -41,14 +41,6 @@ func TestAuthorityOfTheConfigurationIsTrusted(t *testing.T) {
 	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
 }
 
-func TestAuthoritiesOfTheConfigurationReplaceTheSystems(t *testing.T) {
-	ca := newAuthority(t)
-	endpoint := endpointAt("https://receiver.example")
-	endpoint.TLS.CAFile = writeNew(t, ca.pem())
-
-	require.True(t, newClient(t, endpoint).transportNow().TLSClientConfig.RootCAs.Equal(ca.pool()))
-}
-
 func TestHTTP2IsSpokenWithTLSSettings(t *testing.T) {
 	ca, protocols := newAuthority(t), make(chan string, 1)
 	server := secureServer(t, &tls.Config{
