@@ -16,26 +16,26 @@ type Bounds struct {
 }
 
 // Backlog is a bounded queue of events with an exact account of them. The bounds are over all that is held: events that
-// wait, that were handed out, and that wait for a retry. When it is full, drop_policy oldest drops events never sent,
-// the oldest first, then those waiting for a retry, the oldest first, and never one in flight, nor one of a batch that was
-// sent; where that makes no room, and with drop_policy newest, the new event is refused.
+// wait, that were handed out, and that wait for a retry.
+//
+// Each class of events may keep a third of a full queue while it wants it. So what gives way is of the class that takes
+// most of the room, the newcomer counted in: events never sent, the oldest first, then those waiting for a retry, the
+// oldest first, and never one in flight, nor one of a batch that was sent. Where that makes no room the newcomer is
+// refused; with drop_policy newest also where its own class takes more than its third.
 //
 // Any goroutine may offer and read; one, the owner, takes and settles.
 type Backlog struct {
 	bounds Bounds
 	batch  config.Batch // how many events take hands out together; the zero value means one
 
-	mu            sync.Mutex
-	waiting       FIFO[arrival]
-	retries       retries
-	retrying      int // events
-	inFlight      int
-	leaving       int   // dead-lettered, and not yet taken over by the dead-letter actor: they still take room
-	bytes         int64 // of all that takes room
-	retryingBytes int64 // of those bytes, what waits for a retry
-	pinned        int64 // of those bytes, what is in flight or leaving
-	taken         uint64
-	ledger        Ledger // what the fields above don't tell
+	mu       sync.Mutex
+	waiting  waiting
+	retries  retries
+	retrying int // events
+	inFlight int
+	held     byClass // all that takes room: also what is dead-lettered, until the dead-letter actor has it
+	taken    uint64
+	ledger   Ledger // what the fields above don't tell
 
 	sealed   bool
 	demand   demand
@@ -86,24 +86,30 @@ func (b *Backlog) Offer(now time.Time, events ...*messages.Envelope) (Signals, e
 func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope, ended func(Fate)) (Signals, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	bytes := int64(event.Size())
 	switch {
 	case b.sealed:
 		return Signals{}, messages.ErrClosed
-	case bytes > b.bounds.Bytes:
+	case !b.bounds.hold(volume{}.add(event)):
 		return Signals{}, messages.ErrTooLarge
-	case !b.fits(b.room()+1, b.bytes+bytes):
+	case !b.bounds.hold(b.held.total().add(event)):
 		return Signals{}, messages.ErrQueueFull
 	}
 	b.ledger.Accepted++
 	b.ledger.AcceptedReplay++
-	b.push(arrival{event, now, ended})
+	b.push(arrival{event: event, at: now, ended: ended})
 	return b.signals(), nil
 }
 
 func (b *Backlog) push(a arrival) {
-	b.waiting.Push(a)
-	b.bytes += int64(a.event.Size())
+	class := a.event.Type().Class()
+	b.held[class] = b.held[class].add(a.event)
+	b.waiting.push(a)
+}
+
+// release frees the room of an event.
+func (b *Backlog) release(event *messages.Envelope) {
+	class := event.Type().Class()
+	b.held[class] = b.held[class].subtract(event)
 }
 
 // Refuse accounts for an event that never got to be offered.
@@ -116,60 +122,31 @@ func (b *Backlog) Refuse(fate Fate) Signals {
 }
 
 func (b *Backlog) makeRoom(events []*messages.Envelope) (Fate, error) {
-	bytes := int64(0)
+	var newcomers volume
 	for _, event := range events {
-		bytes += int64(event.Size())
+		newcomers = newcomers.add(event)
 	}
-	stay, stayBytes := b.staying()
 	switch {
 	case b.sealed:
 		return DroppedClosed, messages.ErrClosed
-	case len(events) > b.bounds.Events || bytes > b.bounds.Bytes:
+	case !b.bounds.hold(newcomers):
 		return DroppedTooLarge, messages.ErrTooLarge
-	case b.bounds.Policy == config.DropOldest && b.fits(stay+len(events), stayBytes+bytes):
-		for !b.fits(b.room()+len(events), b.bytes+bytes) {
-			b.evict()
-		}
-	case !b.fits(b.room()+len(events), b.bytes+bytes):
+	}
+	victims, ok := b.givingWay(events)
+	if !ok {
 		return DroppedRefused, messages.ErrQueueFull
+	}
+	for class := range messages.ClassCount {
+		for range victims[class] {
+			b.evict(class)
+		}
 	}
 	return 0, nil
 }
 
-// staying is what gives way to nothing.
-func (b *Backlog) staying() (events int, bytes int64) {
-	events, bytes = b.inFlight+b.leaving, b.pinned
-	if b.batch.Batches() {
-		events, bytes = events+b.retrying, bytes+b.retryingBytes
-	}
-	return events, bytes
-}
-
-func (b *Backlog) room() int {
-	return b.waiting.Len() + b.retrying + b.inFlight + b.leaving
-}
-
-func (b *Backlog) fits(events int, bytes int64) bool {
-	return events <= b.bounds.Events && bytes <= b.bounds.Bytes
-}
-
-func (b *Backlog) evict() {
-	evicted, ok := b.waiting.Pop()
-	if !ok {
-		d := b.retries.oldest()
-		b.leaveRetries(d)
-		b.demand = demandsEvent // in order, it held back the events after it
-		d.place = gone
-		evicted = d.single[0]
-	}
-	b.bytes -= int64(evicted.event.Size())
-	b.ledger.fates[DroppedEvicted]++
-	evicted.end(DroppedEvicted)
-}
-
 func (b *Backlog) signals() Signals {
 	var s Signals
-	if b.demand == demandsEvent && b.waiting.Len() > 0 || b.demand == demandsBatch && b.full() {
+	if b.demand == demandsEvent && b.waiting.events > 0 || b.demand == demandsBatch && b.full() {
 		s.Available, b.demand = true, demandsNothing
 	}
 	if !b.unread && b.droppedUnreported() {
@@ -213,7 +190,7 @@ func (b *Backlog) Seal() {
 func (b *Backlog) Empty() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.room() == 0
+	return b.held.total().events == 0
 }
 
 // Ledger is the account at this moment.
@@ -221,9 +198,9 @@ func (b *Backlog) Ledger() Ledger {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ledger := b.ledger
-	ledger.Waiting = b.waiting.Len()
+	ledger.Waiting = b.waiting.events
 	ledger.InFlight = b.inFlight
 	ledger.Retrying = b.retrying
-	ledger.Bytes = b.bytes
+	ledger.Bytes = b.held.total().bytes
 	return ledger
 }

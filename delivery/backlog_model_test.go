@@ -57,6 +57,7 @@ type backlogGame struct {
 	demand    demand
 	unread    bool
 	probes    uint64
+	flood     messages.Class
 }
 
 func newBacklogGame(t testing.TB, chance *rand.Rand) *backlogGame {
@@ -122,7 +123,7 @@ func (g *backlogGame) offer() {
 	var events []*messages.Envelope
 	bytes := int64(0)
 	for range 1 + g.chance.IntN(4) {
-		event := newEventOf(g, "e", 400+g.chance.IntN(1600))
+		event := g.newEvent()
 		events = append(events, event)
 		bytes += int64(event.Size())
 	}
@@ -138,6 +139,18 @@ func (g *backlogGame) offer() {
 	g.signalled(signals)
 }
 
+// newEvent is of a class that comes in floods, so that classes take more and less than their shares.
+func (g *backlogGame) newEvent() *messages.Envelope {
+	if g.chance.IntN(12) == 0 {
+		g.flood = messages.Class(g.chance.IntN(int(messages.ClassCount)))
+	}
+	class := g.flood
+	if g.chance.IntN(4) == 0 {
+		class = messages.Class(g.chance.IntN(int(messages.ClassCount)))
+	}
+	return newEventOfClass(g, class, "e", 400+g.chance.IntN(1600))
+}
+
 func (g *backlogGame) push(events ...*messages.Envelope) {
 	g.waiting = append(g.waiting, events...)
 	for _, event := range events {
@@ -146,7 +159,7 @@ func (g *backlogGame) push(events ...*messages.Envelope) {
 }
 
 func (g *backlogGame) replay() {
-	event := newEventOf(g, "e", 400+g.chance.IntN(1600))
+	event := g.newEvent()
 	signals, err := g.backlog.OfferReplay(g.now, event, func(fate Fate) { g.replays[event] = fate })
 	switch {
 	case g.sealed:
@@ -176,37 +189,97 @@ func (g *backlogGame) endReplays(fate Fate, events ...*messages.Envelope) {
 
 // receive makes room for the events, or says why there is none.
 func (g *backlogGame) receive(events []*messages.Envelope, bytes int64) (Fate, error) {
-	fixed, fixedBytes := g.room()-len(g.waiting), g.bytes()-bytesOf(g.waiting)
-	if !g.batch.Batches() {
-		retrying := g.eventsOf(g.retrying...)
-		fixed, fixedBytes = fixed-len(retrying), fixedBytes-bytesOf(retrying)
-	}
-	tooMany := func(held int, heldBytes int64) bool {
-		return held+len(events) > g.bounds.Events || heldBytes+bytes > g.bounds.Bytes
-	}
 	switch {
 	case g.sealed:
 		return DroppedClosed, messages.ErrClosed
-	case tooMany(0, 0):
+	case len(events) > g.bounds.Events || bytes > g.bounds.Bytes:
 		return DroppedTooLarge, messages.ErrTooLarge
-	case !tooMany(g.room(), g.bytes()):
-		return 0, nil
-	case g.bounds.Policy == config.DropNewest || tooMany(fixed, fixedBytes):
-		return DroppedRefused, messages.ErrQueueFull
 	}
-	for tooMany(g.room(), g.bytes()) {
-		g.count(DroppedEvicted, 1)
-		if len(g.waiting) > 0 {
-			g.endReplays(DroppedEvicted, g.waiting[0])
-			g.waiting = g.waiting[1:]
-		} else {
-			g.ended = append(g.ended, g.retrying[0])
-			g.endReplays(DroppedEvicted, g.eventsOf(g.retrying[0])...)
-			g.demand = demandsEvent
-			g.retrying = g.retrying[1:]
+	held := slices.Concat(g.held(), events)
+	var victims []*messages.Envelope
+	for len(held) > g.bounds.Events || bytesOf(held) > g.bounds.Bytes {
+		victim := g.givesWay(held, events)
+		if victim == nil {
+			return DroppedRefused, messages.ErrQueueFull
 		}
+		victims = append(victims, victim)
+		held = without(held, victim)
+	}
+	for _, victim := range victims {
+		g.evict(victim)
 	}
 	return 0, nil
+}
+
+// givesWay is the event that gives way to newcomers where all these are held; nil when the newcomers are refused.
+func (g *backlogGame) givesWay(held, newcomers []*messages.Envelope) *messages.Envelope {
+	whole := int64(g.bounds.Events) * g.bounds.Bytes
+	use := map[messages.Class]int64{}
+	for class := range messages.ClassCount {
+		own := slices.DeleteFunc(slices.Clone(held), func(e *messages.Envelope) bool { return e.Type().Class() != class })
+		use[class] = max(int64(len(own))*g.bounds.Bytes, bytesOf(own)*int64(g.bounds.Events))
+	}
+	coming := map[messages.Class]bool{}
+	least := whole/3 + 1
+	for _, event := range newcomers {
+		class := event.Type().Class()
+		coming[class] = true
+		if g.bounds.Policy == config.DropNewest && 3*use[class] > whole {
+			return nil
+		}
+		least = max(least, use[class])
+	}
+	classes := []messages.Class{messages.ClassMessage, messages.ClassClient, messages.ClassAuth}
+	slices.SortStableFunc(classes, func(a, b messages.Class) int {
+		if use[a] == use[b] && coming[a] != coming[b] {
+			return map[bool]int{true: -1, false: 1}[coming[a]]
+		}
+		return cmp.Compare(use[b], use[a])
+	})
+	for _, class := range classes {
+		if use[class] < least {
+			return nil
+		}
+		if victim := g.oldestIdle(class, held); victim != nil {
+			return victim
+		}
+	}
+	return nil
+}
+
+// oldestIdle is the oldest event of the class that may give way, of those that are still held.
+func (g *backlogGame) oldestIdle(class messages.Class, held []*messages.Envelope) *messages.Envelope {
+	idle := slices.Clone(g.waiting)
+	if !g.batch.Batches() {
+		idle = append(idle, g.eventsOf(g.retrying...)...)
+	}
+	for _, event := range idle {
+		if event.Type().Class() == class && slices.Contains(held, event) {
+			return event
+		}
+	}
+	return nil
+}
+
+func (g *backlogGame) evict(victim *messages.Envelope) {
+	g.count(DroppedEvicted, 1)
+	g.endReplays(DroppedEvicted, victim)
+	if slices.Contains(g.waiting, victim) {
+		g.waiting = without(g.waiting, victim)
+		return
+	}
+	g.demand = demandsEvent
+	g.retrying = slices.DeleteFunc(g.retrying, func(d *Delivery) bool {
+		gone := g.contents[d][0][0] == victim
+		if gone {
+			g.ended = append(g.ended, d)
+		}
+		return gone
+	})
+}
+
+func without(events []*messages.Envelope, event *messages.Envelope) []*messages.Envelope {
+	return slices.DeleteFunc(slices.Clone(events), func(other *messages.Envelope) bool { return other == event })
 }
 
 func (g *backlogGame) takeEvent() {
@@ -507,13 +580,13 @@ func (g *backlogGame) compareTurns() {
 	}
 }
 
-func (g *backlogGame) room() int {
-	return len(g.waiting) + len(g.handedOut) + len(g.eventsOf(g.flying...)) + len(g.eventsOf(g.retrying...)) + len(g.leaving)
+func (g *backlogGame) held() []*messages.Envelope {
+	return slices.Concat(g.waiting, g.handedOut, g.leaving, g.eventsOf(g.flying...), g.eventsOf(g.retrying...))
 }
 
-func (g *backlogGame) bytes() int64 {
-	return bytesOf(g.waiting) + bytesOf(g.handedOut) + bytesOf(g.leaving) + bytesOf(g.eventsOf(g.flying...)) + bytesOf(g.eventsOf(g.retrying...))
-}
+func (g *backlogGame) room() int { return len(g.held()) }
+
+func (g *backlogGame) bytes() int64 { return bytesOf(g.held()) }
 
 func (g *backlogGame) count(fate Fate, events int) {
 	g.fates[fate] += uint64(events)

@@ -30,15 +30,13 @@ func (b *Backlog) settle(d *Delivery, fate Fate) bool {
 }
 
 func (b *Backlog) settleLocked(d *Delivery, fate Fate) bool {
-	events, bytes := d.size()
 	switch d.place {
 	case gone:
 		return false
 	case retrying:
 		b.leaveRetries(d)
-		b.pinned += bytes
 	case inFlight:
-		b.inFlight -= events
+		b.inFlight -= d.size()
 	}
 	d.place = gone
 	for _, part := range d.parts() {
@@ -49,27 +47,19 @@ func (b *Backlog) settleLocked(d *Delivery, fate Fate) bool {
 
 func (b *Backlog) end(arrivals []arrival, fate Fate) {
 	b.ledger.fates[fate] += uint64(len(arrivals))
-	if fate.Kind() == KindDeadLettered {
-		b.leaving += len(arrivals)
-	} else {
-		b.unpin(sizeOf(arrivals))
-	}
 	for _, a := range arrivals {
+		if fate.Kind() != KindDeadLettered {
+			b.release(a.event)
+		}
 		a.end(fate)
 	}
-}
-
-func (b *Backlog) unpin(bytes int64) {
-	b.bytes -= bytes
-	b.pinned -= bytes
 }
 
 // Leave frees the room of a dead-lettered event. It is lost when no place kept it.
 func (b *Backlog) Leave(event *messages.Envelope, lost bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.leaving--
-	b.unpin(int64(event.Size()))
+	b.release(event)
 	if lost {
 		b.ledger.Lost++
 	}
@@ -110,7 +100,7 @@ func (b *Backlog) expire(acceptedBy time.Time) []*Delivery {
 		b.settleLocked(d, DeadMaxAge)
 		expired = append(expired, d)
 	}
-	for b.waiting.Len() > 0 && !b.waiting.First().at.After(acceptedBy) {
+	for b.waiting.events > 0 && !b.waiting.first().at.After(acceptedBy) {
 		taken, _ := b.takeWaiting()
 		d := b.newDelivery(taken)
 		b.settleLocked(d, DeadMaxAge)
@@ -127,8 +117,8 @@ func (b *Backlog) oldestAcceptance() (at time.Time, ok bool) {
 	if d := b.retries.oldest(); d != nil {
 		at, ok = d.latest(), true
 	}
-	if b.waiting.Len() > 0 && (!ok || b.waiting.First().at.Before(at)) {
-		at, ok = b.waiting.First().at, true
+	if b.waiting.events > 0 && (!ok || b.waiting.first().at.Before(at)) {
+		at, ok = b.waiting.first().at, true
 	}
 	if !ok {
 		b.demand = demandsEvent

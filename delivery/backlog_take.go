@@ -19,7 +19,7 @@ func (b *Backlog) SettleEvent(event *messages.Envelope, fate Fate) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.inFlight--
-	b.unpin(int64(event.Size()))
+	b.release(event)
 	b.ledger.fates[fate]++
 }
 
@@ -62,17 +62,13 @@ func (b *Backlog) resume(now time.Time, d *Delivery) bool {
 
 func (b *Backlog) takeRetry(d *Delivery) {
 	b.leaveRetries(d)
-	events, bytes := d.size()
 	d.place = inFlight
-	b.inFlight += events
-	b.pinned += bytes
+	b.inFlight += d.size()
 }
 
 func (b *Backlog) leaveRetries(d *Delivery) {
 	b.retries.remove(d)
-	events, bytes := d.size()
-	b.retrying -= events
-	b.retryingBytes -= bytes
+	b.retrying -= d.size()
 }
 
 // takeNew makes a delivery of events that wait.
@@ -86,7 +82,7 @@ func (b *Backlog) takeNew(now time.Time) *Delivery {
 	}
 	if !b.ready(now) {
 		b.demand = demandsBatch
-		if b.waiting.Len() == 0 {
+		if b.waiting.events == 0 {
 			b.demand = demandsEvent
 		}
 		return nil
@@ -102,10 +98,10 @@ func (b *Backlog) newDelivery(taken arrival) *Delivery {
 
 // takeBatch takes as many events as a batch may have, at least one.
 func (b *Backlog) takeBatch() []arrival {
-	arrivals := make([]arrival, 0, min(b.waiting.Len(), b.batch.MaxEvents))
+	arrivals := make([]arrival, 0, min(b.waiting.events, b.batch.MaxEvents))
 	bytes := 0
-	for len(arrivals) < b.batch.MaxEvents && b.waiting.Len() > 0 {
-		bytes += b.waiting.First().event.Size()
+	for len(arrivals) < b.batch.MaxEvents && b.waiting.events > 0 {
+		bytes += b.waiting.first().event.Size()
 		if len(arrivals) > 0 && bytes > int(b.batch.MaxBytes) {
 			break
 		}
@@ -117,25 +113,24 @@ func (b *Backlog) takeBatch() []arrival {
 
 // ready tells whether events wait that may go out: of a batch that fills, its first has waited long enough.
 func (b *Backlog) ready(now time.Time) bool {
-	if b.waiting.Len() == 0 {
+	if b.waiting.events == 0 {
 		return false
 	}
-	return !b.batch.Batches() || b.sealed || b.full() || !b.waiting.First().at.Add(b.batch.MaxWait).After(now)
+	return !b.batch.Batches() || b.sealed || b.full() || !b.waiting.first().at.Add(b.batch.MaxWait).After(now)
 }
 
 // full tells whether more events would make no larger batch.
 func (b *Backlog) full() bool {
-	return b.waiting.Len() >= b.batch.MaxEvents || b.bytes-b.retryingBytes-b.pinned >= int64(b.batch.MaxBytes)
+	return b.waiting.events >= b.batch.MaxEvents || b.waiting.bytes >= int64(b.batch.MaxBytes)
 }
 
 func (b *Backlog) takeWaiting() (arrival, bool) {
-	taken, ok := b.waiting.Pop()
+	taken, ok := b.waiting.pop()
 	if !ok {
 		b.demand = demandsEvent
 		return arrival{}, false
 	}
 	b.inFlight++
-	b.pinned += int64(taken.event.Size())
 	return taken, true
 }
 
@@ -144,11 +139,8 @@ func (b *Backlog) retry(d *Delivery, due time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d.due, d.place = due, retrying
-	events, bytes := d.size()
-	b.inFlight -= events
-	b.pinned -= bytes
-	b.retrying += events
-	b.retryingBytes += bytes
+	b.inFlight -= d.size()
+	b.retrying += d.size()
 	b.retries.add(d)
 }
 
@@ -161,8 +153,8 @@ func (b *Backlog) nextTurn(ordered bool) (time.Time, bool) {
 	if next != nil {
 		at = next.due
 	}
-	if b.waiting.Len() > 0 && b.batch.Batches() && (next == nil || !ordered) {
-		if full := b.waiting.First().at.Add(b.batch.MaxWait); next == nil || full.Before(at) {
+	if b.waiting.events > 0 && b.batch.Batches() && (next == nil || !ordered) {
+		if full := b.waiting.first().at.Add(b.batch.MaxWait); next == nil || full.Before(at) {
 			return full, true
 		}
 	}

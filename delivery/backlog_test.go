@@ -19,11 +19,21 @@ func newEvent(t testing.TB, id string) *messages.Envelope {
 	return newEventOf(t, id, eventBytes)
 }
 
-// newEventOf makes an admitted event of this size in bytes, at least 400.
+// newEventOf makes an admitted event of ClassAuth and of this size in bytes, at least 400.
 func newEventOf(t testing.TB, id string, size int) *messages.Envelope {
 	t.Helper()
+	return newEventOfClass(t, messages.ClassAuth, id, size)
+}
+
+func newEventOfClass(t testing.TB, class messages.Class, id string, size int) *messages.Envelope {
+	t.Helper()
+	typed := map[messages.Class]func(client string) messages.Event{
+		messages.ClassMessage: func(client string) messages.Event { return &messages.MessageDelivered{ClientID: client} },
+		messages.ClassClient:  func(client string) messages.Event { return &messages.ClientDisconnected{ClientID: client} },
+		messages.ClassAuth:    func(client string) messages.Event { return &messages.AuthSuccess{ClientID: client} },
+	}[class]
 	admit := func(padding int) *messages.Envelope {
-		event := messages.NewEnvelope(&messages.AuthSuccess{ClientID: strings.Repeat("c", padding)})
+		event := messages.NewEnvelope(typed(strings.Repeat("c", padding)))
 		event.ID = id
 		require.NoError(t, event.Admit(messages.Admission{}, time.Unix(0, 0)))
 		return event

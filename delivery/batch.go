@@ -14,8 +14,7 @@ type batch struct {
 	rest     []part // goes out later, the next last
 	latest   time.Time
 
-	events    int // of outgoing and rest
-	bytes     int64
+	events    int  // of outgoing and rest
 	delivered bool // some event of it was
 }
 
@@ -30,16 +29,7 @@ func newBatch(arrivals []arrival) *batch {
 		outgoing: arrivals,
 		latest:   arrivals[len(arrivals)-1].at,
 		events:   len(arrivals),
-		bytes:    sizeOf(arrivals),
 	}
-}
-
-func sizeOf(arrivals []arrival) int64 {
-	bytes := int64(0)
-	for _, a := range arrivals {
-		bytes += int64(a.event.Size())
-	}
-	return bytes
 }
 
 // divisible tells whether there is more than one event to split.
@@ -61,7 +51,6 @@ func (d *Delivery) proceed() bool {
 	}
 	b := d.batch
 	b.events -= len(b.outgoing)
-	b.bytes -= sizeOf(b.outgoing)
 	last := len(b.rest) - 1
 	next := b.rest[last]
 	b.rest[last] = part{}

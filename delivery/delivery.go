@@ -29,6 +29,7 @@ type Delivery struct {
 type arrival struct {
 	event *messages.Envelope
 	at    time.Time
+	order uint64     // of acceptance
 	ended func(Fate) // hears of the fate of a replayed dead letter; nil for other events
 }
 
@@ -93,12 +94,20 @@ func (d *Delivery) parts() []part {
 	return parts
 }
 
-// size is the number of events and their bytes.
-func (d *Delivery) size() (events int, bytes int64) {
+// size is the number of events.
+func (d *Delivery) size() int {
 	if d.batch == nil {
-		return 1, int64(d.single[0].event.Size())
+		return 1
 	}
-	return d.batch.events, d.batch.bytes
+	return d.batch.events
+}
+
+// class is the class of the event; a batch, of which nothing gives way, may have several, and counts as the first.
+func (d *Delivery) class() messages.Class {
+	if d.batch != nil {
+		return 0
+	}
+	return d.single[0].event.Type().Class()
 }
 
 // latest is when the event was accepted that was accepted last.

@@ -37,14 +37,14 @@ func (q *FIFO[T]) Pop() (item T, ok bool) {
 // Len is the number of items.
 func (q *FIFO[T]) Len() int { return q.length }
 
-// First is what Pop takes next. The queue must hold something.
-func (q *FIFO[T]) First() T { return q.ring[q.head] }
+// At is the item that Pop takes after i others; i is less than Len.
+func (q *FIFO[T]) At(i int) T { return q.ring[(q.head+i)&(len(q.ring)-1)] }
 
 // Items lists what the queue holds, the first to be popped first.
 func (q *FIFO[T]) Items() []T {
 	items := make([]T, q.length)
 	for i := range items {
-		items[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
+		items[i] = q.At(i)
 	}
 	return items
 }
@@ -52,7 +52,7 @@ func (q *FIFO[T]) Items() []T {
 func (q *FIFO[T]) resize(size int) {
 	ring := make([]T, size)
 	for i := range q.length {
-		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
+		ring[i] = q.At(i)
 	}
 	q.ring, q.head = ring, 0
 }

@@ -5,17 +5,19 @@ import (
 	"container/heap"
 	"slices"
 	"time"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // retries are the deliveries that wait for their next attempt, found by the time at which it is due and by the order in
 // which they were accepted.
 type retries struct {
 	byDue   deliveryHeap
-	byOrder deliveryHeap
+	byOrder [messages.ClassCount]deliveryHeap // an event that gives way is of one class
 }
 
 func newRetries() retries {
-	return retries{
+	r := retries{
 		byDue: deliveryHeap{
 			less: func(a, b *Delivery) bool {
 				if a.due.Equal(b.due) {
@@ -25,25 +27,48 @@ func newRetries() retries {
 			},
 			index: func(d *Delivery) *int { return &d.dueIndex },
 		},
-		byOrder: deliveryHeap{
+	}
+	for class := range r.byOrder {
+		r.byOrder[class] = deliveryHeap{
 			less:  func(a, b *Delivery) bool { return a.accepted < b.accepted },
 			index: func(d *Delivery) *int { return &d.orderIndex },
-		},
+		}
 	}
+	return r
 }
 
 func (r *retries) add(d *Delivery) {
 	heap.Push(&r.byDue, d)
-	heap.Push(&r.byOrder, d)
+	heap.Push(&r.byOrder[d.class()], d)
 }
 
 func (r *retries) remove(d *Delivery) {
 	heap.Remove(&r.byDue, d.dueIndex)
-	heap.Remove(&r.byOrder, d.orderIndex)
+	heap.Remove(&r.byOrder[d.class()], d.orderIndex)
 }
 
 func (r *retries) soonest() *Delivery { return r.byDue.top() }
-func (r *retries) oldest() *Delivery  { return r.byOrder.top() }
+
+// oldest is the delivery that was accepted first, or nil.
+func (r *retries) oldest() *Delivery {
+	var oldest *Delivery
+	for class := range r.byOrder {
+		if d := r.byOrder[class].top(); d != nil && (oldest == nil || d.accepted < oldest.accepted) {
+			oldest = d
+		}
+	}
+	return oldest
+}
+
+// oldestOf is the delivery of the class that was accepted after so many others of it, of which there are more.
+func (r *retries) oldestOf(class messages.Class, after int) *Delivery {
+	if after == 0 {
+		return r.byOrder[class].top()
+	}
+	deliveries := slices.Clone(r.byOrder[class].items)
+	sortByAcceptance(deliveries)
+	return deliveries[after]
+}
 
 // leastProbed is the delivery among those that are due whose latest probe is furthest back, or nil.
 func (r *retries) leastProbed(now time.Time) *Delivery {
