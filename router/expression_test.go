@@ -236,5 +236,7 @@ func FuzzExpression(f *testing.F) {
 }
 
 func subjectOf(event messages.Event) *subject {
-	return &subject{id: "e-1", timestamp: time.Date(2026, 2, 5, 12, 0, 0, 0, time.UTC), brokerID: "b", event: event}
+	return &subject{
+		id: "e-1", timestamp: time.Date(2026, 2, 5, 12, 0, 0, 0, time.UTC), brokerID: "b", event: event, meter: newMeter(1),
+	}
 }
