@@ -62,6 +62,7 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxConnections: maxConnections,
+		AllowedHosts:   cfg.AllowedHosts,
 	}, doors, log)
 	return s, err
 }
