@@ -1,8 +1,7 @@
 // Package admin is the operator's side over HTTP.
 //
 // GET /healthz, GET /readyz and GET /metrics are open to whoever reaches the address, and show no event. All else needs
-// the header "Authorization: Bearer TOKEN" with admin.token, and is refused with 403 where none is configured. So is, at
-// every door, a request for a host that admin.allowed_hosts lacks or for a page of another site (see hosts.Allowed):
+// the header "Authorization: Bearer TOKEN" with admin.token, and is refused with 403 where none is configured:
 //
 //   - GET /v1/dead-letters lists dead letters without their events, the oldest first. Its parameters are endpoint, type
 //     (an event type), since and until (RFC 3339), error (a part of the last error or the reason), replayed (false, which is
@@ -10,6 +9,9 @@
 //   - GET /v1/dead-letters/{id} shows one, with its event.
 //   - POST /v1/dead-letters/replay replays the open ones that a JSON object chooses: with ids (1 to 1000), endpoint, type,
 //     since, until and error, of which each that is there has to match; {} replays all. What is there but empty is refused.
+//
+// Every door refuses with 403 what is for a host that admin.allowed_hosts lacks, or for a page of another site: see
+// hosts.Allowed.
 //
 // What is not done is answered with {"error": {"field": …, "problem": …}}. A look through the dead letters may take two
 // minutes, and ends with 503 after that; a replay then says in "result" what it did.
