@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -49,6 +50,7 @@ func TestRequestForAnotherHostOrPageIsForbidden(t *testing.T) {
 func TestSenderIsNotAskedForABodyThatNobodyReads(t *testing.T) {
 	s := start(t, prepare(t, "127.0.0.1:0"))
 	connection := dial(t, s)
+	require.NoError(t, connection.SetDeadline(time.Now().Add(patience/2)), "nobody waits for the body, either")
 	_, err := io.WriteString(connection, "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 	require.NoError(t, err)
 	requireStatus(t, connection, http.StatusOK) // and not 100

@@ -1,11 +1,13 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -170,6 +172,34 @@ func TestNewConnectionTakesThePlaceOfARequestWhoseSenderIsSlow(t *testing.T) {
 			require.Equal(t, maxConnections, d.countOpen(), "one is enough")
 		})
 	}
+}
+
+func TestNewConnectionTakesThePlaceOfAClientThatReadsNoAnswer(t *testing.T) {
+	answer := bytes.Repeat([]byte("x"), 1<<10)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) })
+	settings := Settings{Name: "test door", Listen: "127.0.0.1:0", WriteTimeout: time.Minute, MaxConnections: 1}
+	s, err := New(settings, handler, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	start(t, s)
+	deaf := dial(t, s)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	asking.Go(func() {
+		requests := bytes.Repeat([]byte(halfHead+"\r\n"), 1000)
+		for err := error(nil); err == nil; {
+			_, err = deaf.Write(requests)
+		}
+	})
+	require.Eventually(t, func() bool {
+		s.connections.mu.Lock()
+		defer s.connections.mu.Unlock()
+		for connection := range s.connections.open {
+			return connection.waits == forClient && time.Since(connection.since) > clientPatience/2
+		}
+		return false
+	}, patience, time.Millisecond)
+	require.Equal(t, http.StatusOK, ask(t, dial(t, s)))
+	requireClosed(t, deaf)
 }
 
 func TestNewConnectionLeavesASlowBodyAloneWhereOneIsIdle(t *testing.T) {
