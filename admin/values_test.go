@@ -12,8 +12,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 )
 
 // slowReceiver measures the requests that it takes, and answers 200 when it is told to.
@@ -111,7 +111,7 @@ func TestQueuedBytesAreThoseThatTheReceiverGets(t *testing.T) {
 	close(receiver.release)
 	r := newRig(t, config.Endpoint{Name: "a", URL: receiver.url})
 	r.publish(t, "t", 1)
-	require.Eventually(t, func() bool { return r.router.Stats().Endpoints[0].Of(actors.Delivered) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return r.router.Stats().Endpoints[0].Of(delivery.Delivered) == 1 }, patience, time.Millisecond)
 	_, first, _ := receiver.counted()
 	process, found := r.system.ProcessRegistry.Get(r.router.PID())
 	require.True(t, found)
