@@ -27,11 +27,14 @@ func TestWhatAnEndpointMakesALibrarySayIsCutAndCounted(t *testing.T) {
 		}
 		time.Sleep(libraryLogInterval)
 		stdlog.Print("another")
+		time.Sleep(libraryLogInterval)
+		stdlog.Print("the last")
 
 		lines := strings.Split(strings.TrimSpace(logged.String()), "\n")
-		require.Len(t, lines, 2)
+		require.Len(t, lines, 3)
 		require.Less(t, len(lines[0]), 400)
 		require.Contains(t, lines[0], "left_out=0")
 		require.Contains(t, lines[1], "text=another left_out=499")
+		require.Contains(t, lines[2], `text="the last" left_out=0`)
 	})
 }

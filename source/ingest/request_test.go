@@ -275,7 +275,7 @@ func TestSlowSenderIsToldWhenItsTimeIsOver(t *testing.T) {
 	connection, err := net.Dial("tcp", s.Addr().String())
 	require.NoError(t, err)
 	defer connection.Close()
-	_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[", path, token)
+	_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[", path, token)
 	require.NoError(t, err)
 	require.NoError(t, connection.SetReadDeadline(time.Now().Add(patience)))
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)

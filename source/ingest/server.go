@@ -71,5 +71,6 @@ func settings(cfg config.Ingest) httpserver.Settings {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxConnections: maxConnections,
+		AllowedHosts:   cfg.AllowedHosts,
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -83,6 +84,34 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	began := time.Now()
 	require.Equal(t, 3, p.Exit())
 	require.Less(t, time.Since(began), 5*time.Second)
+}
+
+func TestDrainIsNotReadyButHealthy(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	answered, answer := context.WithCancel(t.Context())
+	defer answer()
+	r.answers(func(int, received) int {
+		<-answered.Done()
+		return http.StatusOK
+	})
+	p := webhookd.Run(t, webhookd.IngestConfig("defaults: {timeout: 60s}\nshutdown_timeout: 60s\n", "- {name: slow, url: '"+r.URL+"'}\n"))
+	admin := p.Await("admin side is open")["address"].(string)
+	status := func(path string) int {
+		response, err := http.Get("http://" + admin + path)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusOK, status("/readyz"))
+	p.Post("t", 1, 1)
+	p.Signal(syscall.SIGTERM)
+	webhookd.Eventually(t, func() bool { return status("/readyz") == http.StatusServiceUnavailable }, "it is not ready")
+	require.Equal(t, http.StatusOK, status("/healthz"))
+	webhookd.Eventually(t, func() bool { return p.Metric(`webhookd_endpoint_held_events{endpoint="slow",state="in_flight"}`) == 1 }, "the drain goes on")
+	require.Equal(t, http.StatusServiceUnavailable, status("/readyz"))
+	answer()
+	require.Zero(t, p.Exit())
 }
 
 func TestUnusedConnectionsDoNotDelayTheStop(t *testing.T) {
