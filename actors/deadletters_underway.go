@@ -95,7 +95,7 @@ func (r *replays) nextMark() (messages.DeadLetterMark, bool) {
 	if r.owing.Len() == 0 {
 		return messages.DeadLetterMark{}, false
 	}
-	return r.owing.First(), true
+	return r.owing.At(0), true
 }
 
 // marked takes note that nextMark is written.

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -44,7 +45,11 @@ type Mailbox struct {
 	dispatcher actor.Dispatcher
 }
 
-// Admit recognises the messages that are events: false for every other. An error refuses the event.
+// ErrUnwanted is why an event takes no place in a backlog.
+var ErrUnwanted = errors.New("nobody wants the event")
+
+// Admit recognises the messages that are events: false for every other. ErrUnwanted turns an event away; any other error
+// refuses it.
 type Admit func(message any) (event *messages.Envelope, isEvent bool, err error)
 
 // NewMailbox makes the mailbox of one actor around its backlog.
@@ -55,6 +60,13 @@ func NewMailbox(backlog *delivery.Backlog, admit Admit) *Mailbox {
 // Offer hands admitted events over, as Backlog.Offer does, and never blocks.
 func (m *Mailbox) Offer(events ...*messages.Envelope) error {
 	signals, err := m.backlog.Offer(time.Now(), events...)
+	m.signal(signals)
+	return err
+}
+
+// TurnAway accounts for events that nobody wants. Its error is messages.ErrClosed.
+func (m *Mailbox) TurnAway(events int) error {
+	signals, err := m.backlog.TurnAway(events)
 	m.signal(signals)
 	return err
 }
@@ -93,6 +105,8 @@ func (m *Mailbox) dispatchRest() {
 func (m *Mailbox) PostUserMessage(message any) {
 	event, isEvent, err := m.admit(actor.UnwrapEnvelopeMessage(message))
 	switch {
+	case errors.Is(err, ErrUnwanted):
+		_ = m.TurnAway(1)
 	case err != nil:
 		m.signal(m.backlog.Refuse(delivery.DroppedInvalid))
 	case isEvent:

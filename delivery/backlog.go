@@ -112,6 +112,19 @@ func (b *Backlog) release(event *messages.Envelope) {
 	b.held[class] = b.held[class].subtract(event)
 }
 
+// TurnAway accounts for events that nobody wants, which take no room. Its error is messages.ErrClosed.
+func (b *Backlog) TurnAway(events int) (Signals, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ledger.Accepted += uint64(events)
+	if b.sealed {
+		b.ledger.fates[DroppedClosed] += uint64(events)
+		return b.signals(), messages.ErrClosed
+	}
+	b.ledger.fates[Unwanted] += uint64(events)
+	return Signals{}, nil
+}
+
 // Refuse accounts for an event that never got to be offered.
 func (b *Backlog) Refuse(fate Fate) Signals {
 	b.mu.Lock()

@@ -78,12 +78,16 @@ func (a *routerActor) discard() {
 }
 
 // admit makes an event that is handed over, or sent to the PID, ready for the mailbox: it gets its identity in the
-// goroutine of who hands it over.
+// goroutine of who hands it over. One that no endpoint wants by its type and topic is turned away there, before it takes
+// the place of another.
 func (a *routerActor) admit(message any) (envelope *messages.Envelope, isEvent bool, err error) {
 	switch message := message.(type) {
 	case messages.Event:
 		if reflect.ValueOf(message).IsNil() {
 			return nil, true, errNilEvent
+		}
+		if !a.table.wants(message.EventType(), message.RoutingTopic()) {
+			return nil, true, actors.ErrUnwanted
 		}
 		envelope = messages.NewEnvelope(message)
 	case *messages.Envelope:
@@ -94,5 +98,11 @@ func (a *routerActor) admit(message any) (envelope *messages.Envelope, isEvent b
 	default:
 		return nil, false, nil
 	}
-	return envelope, true, envelope.Admit(a.admission, time.Now())
+	if err := envelope.Admit(a.admission, time.Now()); err != nil {
+		return nil, true, err
+	}
+	if !a.table.wants(envelope.Type(), envelope.RoutingTopic()) {
+		return nil, true, actors.ErrUnwanted
+	}
+	return envelope, true, nil
 }

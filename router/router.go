@@ -120,34 +120,40 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 // sends learns nothing of a refusal, which is counted; after Close they end among the actor system's own dead letters.
 func (h *Handle) PID() *actor.PID { return h.pid }
 
-// Notify hands an event over, which is the router's from then on. It never blocks. Its errors are those of ctx, where it
-// is over already; messages.ErrClosed after Close; and, with drop_policy newest, messages.ErrQueueFull.
-// messages.ErrTooLarge says that the event is larger than the whole queue.
-func (h *Handle) Notify(ctx context.Context, event messages.Event) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+// Notify hands an event over, which is the router's from then on. It never blocks, and ctx, when it ends, refuses nothing. An
+// event that no endpoint wants by its type and topic takes no place and is no error. Its errors are messages.ErrClosed
+// after Close; messages.ErrTooLarge for an event that is larger than the whole queue; and messages.ErrQueueFull where the
+// queue has no room for it: with drop_policy newest, and with oldest where nothing gives way.
+func (h *Handle) Notify(_ context.Context, event messages.Event) error {
 	envelope, isEvent, err := h.router.admit(event)
-	if err != nil {
+	switch {
+	case errors.Is(err, actors.ErrUnwanted):
+		return h.router.mailbox.TurnAway(1)
+	case err != nil:
 		return fmt.Errorf("take an event: %w", err)
-	}
-	if !isEvent {
+	case !isEvent:
 		return fmt.Errorf("take an event: %w", errNilEvent)
 	}
 	return h.router.mailbox.Offer(envelope)
 }
 
-// NotifyAll hands several events over, all or none, as Notify does. Their identity is filled in when it returns.
-func (h *Handle) NotifyAll(ctx context.Context, envelopes ...*messages.Envelope) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+// NotifyAll hands several events over, as Notify does: of those that an endpoint wants all or none. The identity of all is
+// filled in when it returns.
+func (h *Handle) NotifyAll(_ context.Context, envelopes ...*messages.Envelope) error {
+	wanted := make([]*messages.Envelope, 0, len(envelopes))
 	for _, envelope := range envelopes {
-		if _, _, err := h.router.admit(envelope); err != nil {
+		switch _, _, err := h.router.admit(envelope); {
+		case err == nil:
+			wanted = append(wanted, envelope)
+		case !errors.Is(err, actors.ErrUnwanted):
 			return fmt.Errorf("take an event: %w", err)
 		}
 	}
-	return h.router.mailbox.Offer(envelopes...)
+	if err := h.router.mailbox.TurnAway(len(envelopes) - len(wanted)); err != nil {
+		_ = h.router.mailbox.Offer(wanted...) // closed too: it is counted
+		return err
+	}
+	return h.router.mailbox.Offer(wanted...)
 }
 
 // Wants tells whether any endpoint wants an event of this type and topic, so that a broker need not build one that
