@@ -74,25 +74,6 @@ func (e *Envelope) Admit(a Admission, now time.Time) error {
 	return nil
 }
 
-// limitPayload returns the event as it is sent, in a copy where it differs: who handed it over may have handed it to
-// another router too.
-func (a Admission) limitPayload(given *MessagePublished) *MessagePublished {
-	carried := given.carriedBytes()
-	if carried == 0 {
-		return given
-	}
-	event := *given
-	if event.PayloadSize == 0 {
-		event.PayloadSize = len(event.Payload)
-	}
-	withheld := given.PayloadOmitted && len(given.Payload) == 0 // by who handed the event over
-	event.PayloadOmitted = withheld || a.IncludePayload && carried > a.MaxPayloadBytes
-	if !a.IncludePayload || event.PayloadOmitted {
-		event.Payload, event.ContentType, event.UserProperties = nil, "", nil
-	}
-	return &event
-}
-
 // Type is the event's type.
 func (e *Envelope) Type() Type { return e.eventType }
 
