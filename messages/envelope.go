@@ -45,7 +45,8 @@ type Admission struct {
 }
 
 // Admit gives the envelope the identity that it lacks and applies the payload rule, before the envelope is shared. One
-// that was admitted before, a dead letter's for one, stays as it is. It fails for an envelope without an event.
+// that was admitted before, a dead letter's for one, stays as it is. It fails for an envelope without an event, and with a
+// *FieldError for a text of more than MaxTextBytes.
 func (e *Envelope) Admit(a Admission, now time.Time) error {
 	if e.size > 0 {
 		return nil
@@ -67,10 +68,26 @@ func (e *Envelope) Admit(a Admission, now time.Time) error {
 	if e.BrokerID == "" {
 		e.BrokerID = a.BrokerID
 	}
+	if err := e.checkLengths(); err != nil {
+		return err
+	}
 	if published, ok := e.event.(*MessagePublished); ok {
 		e.event = a.limitPayload(published)
 	}
 	e.size = envelopeBytes + texts(e.ID, e.BrokerID) + e.event.textBytes()
+	return nil
+}
+
+func (e *Envelope) checkLengths() error {
+	if err := checkTexts(e.event, checkLength); err != nil {
+		return err
+	}
+	if err := checkLength(e.ID); err != nil {
+		return &FieldError{"event_id", err.Error()}
+	}
+	if err := checkLength(e.BrokerID); err != nil {
+		return &FieldError{"broker_id", err.Error()}
+	}
 	return nil
 }
 

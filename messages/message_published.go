@@ -17,8 +17,8 @@ type MessagePublished struct {
 	// Payload is left out unless include_payload is true and it has, together with the JSON of ContentType and
 	// UserProperties, at most max_payload_bytes.
 	Payload []byte `json:"payload,omitempty"`
-	// PayloadOmitted tells that the payload, with content type and user properties, was larger than max_payload_bytes. The
-	// router sets it.
+	// PayloadOmitted tells that the payload, with content type and user properties, was larger than max_payload_bytes, or
+	// that there were more user properties than MaxUserProperties and MaxUserPropertyBytes allow. The router sets it.
 	PayloadOmitted bool `json:"payload_omitted,omitempty"`
 	// ContentType is what the publisher says the payload is (MQTT 5.0 §3.3.2.3.9). It is left out together with Payload.
 	ContentType string `json:"content_type,omitempty"`
@@ -63,7 +63,8 @@ func (a Admission) limitPayload(given *MessagePublished) *MessagePublished {
 		event.PayloadSize = len(event.Payload)
 	}
 	withheld := given.PayloadOmitted && len(given.Payload) == 0 // by who handed the event over
-	event.PayloadOmitted = withheld || a.IncludePayload && carried > a.MaxPayloadBytes
+	tooLarge := carried > a.MaxPayloadBytes || checkPropertyBounds(given.UserProperties) != nil
+	event.PayloadOmitted = withheld || a.IncludePayload && tooLarge
 	if !a.IncludePayload || event.PayloadOmitted {
 		event.Payload, event.ContentType, event.UserProperties = nil, "", nil
 	}
