@@ -13,7 +13,7 @@ import (
 
 func FuzzIngestBody(f *testing.F) {
 	for _, body := range []string{
-		"", "[]", event("e-1"), "[" + event("e-1") + "," + event("e-2") + "]", event("e-1") + "\n" + event("e-2"),
+		"", "[", "[]", event("e-1"), "[" + event("e-1") + "," + event("e-2") + "]", event("e-1") + "\n" + event("e-2"),
 		"[" + event("e-1"), "[" + event("e-1") + "]]", event("e-1") + event("e-1"), "[1]", "[}", `[]"`, "[]2" + strings.Repeat("0", 400),
 	} {
 		f.Add(false, body)

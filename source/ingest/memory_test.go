@@ -135,3 +135,43 @@ func watchHeap(until <-chan struct{}) (most int64) {
 type discarding struct{}
 
 func (discarding) NotifyAll(context.Context, ...*messages.Envelope) error { return nil }
+
+// TestEventTakesNoMoreThanItsRoom reads events many times, and keeps them.
+func TestEventTakesNoMoreThanItsRoom(t *testing.T) {
+	const times = 500
+	for _, text := range []string{
+		`{"event_type":"auth.failure","data":{}}`,
+		event("e-1"),
+		`{"event_type":"message.published","data":{"client_id":"c","topic":"t","payload":"` + strings.Repeat("AAAA", 1000) + `"}}`,
+		`{"event_type":"message.published","data":{"client_id":"c","topic":"t","user_properties":[` +
+			strings.Repeat("{},", messages.MaxUserProperties-1) + "{}]}}",
+	} {
+		kept := make([]*messages.Envelope, times)
+		before := heapAllocated()
+		for i := range kept {
+			var err error
+			kept[i], err = messages.ParseEnvelope([]byte(text))
+			require.NoError(t, err)
+		}
+		require.LessOrEqual(t, heapAllocated()-before, times*unfoldedBytes([]byte(text)), "%.60s", text)
+		runtime.KeepAlive(kept)
+	}
+}
+
+func TestEventThatIsRefusedForItsPropertiesTakesNoRoomForThem(t *testing.T) {
+	most := int64(envelopeBytes + objectBytes*(messages.MaxUserProperties+2))
+	for objects, want := range map[int]int64{
+		2:                              envelopeBytes + 2*objectBytes + 4,
+		messages.MaxUserProperties + 2: most + 2*(messages.MaxUserProperties+2),
+		100_000:                        most + 200_000,
+	} {
+		require.Equal(t, want, unfoldedBytes([]byte(strings.Repeat("{}", objects))))
+	}
+}
+
+func heapAllocated() int64 {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return int64(memory.HeapAlloc)
+}

@@ -102,6 +102,7 @@ func TestBadRequestIsRefusedWhole(t *testing.T) {
 		"no JSON":              {jsonType, "<event/>", 400, `"item":1,"problem":"is no JSON: invalid character '<' looking for beginning of value"`},
 		"no event":             {jsonType, `7`, 400, `"item":1,"problem":"is a JSON number, not an object"`},
 		"cut off":              {jsonType, `{"event_type":`, 400, `"problem":"the body ends too early"`},
+		"array cut at once":    {jsonType, "[", 400, `"problem":"the body ends too early"`},
 		"array cut off":        {jsonType, "[" + event("e-1"), 400, `"problem":"the body ends too early"`},
 		"array cut in an item": {jsonType, "[" + event("e-1") + ",{", 400, `"problem":"the body ends too early"`},
 		"array without comma":  {jsonType, "[" + event("e-1") + event("e-2") + "]", 400, `"item":2,"problem":"is no JSON: invalid character '{' after array element"`},
