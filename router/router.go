@@ -122,7 +122,8 @@ func (h *Handle) PID() *actor.PID { return h.pid }
 
 // Notify hands an event over, which is the router's from then on. It never blocks. Its errors are those of ctx, where it
 // is over already; messages.ErrClosed after Close; and, with drop_policy newest, messages.ErrQueueFull.
-// messages.ErrTooLarge says that the event is larger than the whole queue.
+// messages.ErrTooLarge says that the event is larger than the whole queue, a *messages.FieldError that a text of it is
+// longer than MQTT allows.
 func (h *Handle) Notify(ctx context.Context, event messages.Event) error {
 	if err := ctx.Err(); err != nil {
 		return err
