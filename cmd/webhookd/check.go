@@ -3,10 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/service"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/router"
 )
 
 type checkCommand struct {
@@ -19,7 +18,7 @@ func (k *checkCommand) Run(c console) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := checkRooms(cfg); err != nil {
+	if err := service.Check(cfg); err != nil {
 		return unusable(k.Config, err)
 	}
 	effective, err := cfg.Dump()
@@ -43,12 +42,4 @@ func unusable(file string, err error) error {
 		return usageError{problems}
 	}
 	return usageError{fmt.Errorf("%s: %w", file, err)}
-}
-
-func checkRooms(cfg config.Config) error {
-	if err := router.Check(cfg); err != nil {
-		return err
-	}
-	_, err := newDoors(cfg, nil, slog.New(slog.DiscardHandler))
-	return err
 }

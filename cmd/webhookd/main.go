@@ -4,7 +4,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -29,12 +28,6 @@ type commandLine struct {
 	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them; fail, delay or hang on demand."`
 	DeadLetters deadLettersCommand `cmd:"" help:"List, show and replay the events that a running webhookd gave up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
-}
-
-// console is where a command writes, and how it hears that it has to stop.
-type console struct {
-	out, err io.Writer
-	signals  <-chan os.Signal
 }
 
 // usageError is something that the person who started the program has to correct.

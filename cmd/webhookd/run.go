@@ -1,14 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/service"
 	"github.com/fluxmq/webhookd/config"
 )
 
@@ -34,14 +33,14 @@ func (r *runCommand) Run(c console) error {
 	for _, note := range notes {
 		log.Info(note)
 	}
-	service, err := start(cfg, log)
+	running, err := service.Start(cfg, log)
 	if err != nil {
 		return asUsageError(err)
 	}
-	log.Info("webhookd runs", "version", version(), "endpoints", len(cfg.Webhook.Endpoints))
+	log.Info("webhookd runs", "version", service.Version(), "endpoints", len(cfg.Webhook.Endpoints))
 	first := <-c.signals
 	log.Info("stopping: a second signal stops at once", "signal", first.String())
-	return service.stopUntil(c.signals)
+	return running.StopUntil(c.signals)
 }
 
 // asUsageError takes for a usageError what is wrong with the configuration, as it is located there.
@@ -51,21 +50,6 @@ func asUsageError(err error) error {
 		return usageError{problems}
 	}
 	return err
-}
-
-// stopUntil stops, and does so at once when a signal comes.
-func (s *service) stopUntil(signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.stop(ctx) }()
-	select {
-	case err := <-stopped:
-		return err
-	case <-signals:
-		cancel()
-		return <-stopped
-	}
 }
 
 // idleError says why a configuration would deliver nothing for ever, and what to add.

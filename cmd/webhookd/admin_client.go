@@ -13,13 +13,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
 	"github.com/fluxmq/webhookd/config"
 )
 
 const (
 	// adminTimeout is more than the admin side takes for a look through the dead letters.
-	adminTimeout   = 3 * time.Minute
-	maxAdminAnswer = 512 << 20
+	adminTimeout     = 3 * time.Minute
+	maxAdminAnswer   = 512 << 20
+	maxAdminSentence = 400 // characters of a refusal
 )
 
 // adminFlags say where the admin side of a running webhookd is.
@@ -158,5 +160,5 @@ func refusalOf(status int, text []byte) error {
 		return fmt.Errorf("the admin side answers %d: is it webhookd's, and of this version?", status)
 	}
 	sentence := strings.TrimSpace(refused.Error.Field + " " + refused.Error.Problem)
-	return fmt.Errorf("the admin side answers %d: %s", status, shown(sentence, maxListenPrint))
+	return fmt.Errorf("the admin side answers %d: %s", status, terminal.Shown(sentence, maxAdminSentence))
 }

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"log/slog"
@@ -10,8 +10,8 @@ import (
 )
 
 // summarize logs what became of every event, for the mailbox and each endpoint; nothing where none came.
-func (s *service) summarize() {
-	stats := s.router.Stats()
+func (s *Service) summarize() {
+	stats := s.Router.Stats()
 	if !acceptedAny(stats) {
 		return
 	}
@@ -36,7 +36,7 @@ func (s *service) summarize() {
 	}
 }
 
-func (s *service) complainOf(lost uint64) {
+func (s *Service) complainOf(lost uint64) {
 	if s.hasPlace {
 		s.log.Error("events are LOST: they could not be written into dead_letters.dir", "events", lost,
 			"advice", "the log says why where it says that a dead letter is not kept: check that the disk has room")
