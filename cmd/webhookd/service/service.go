@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/fluxmq/webhookd/admin"
@@ -16,16 +15,15 @@ import (
 	"github.com/fluxmq/webhookd/source/mqttbroker"
 )
 
-// sourcesTimeout is how long the requests of an ingest may take to end before the drain begins.
-const sourcesTimeout = 5 * time.Second
-
 // Service is a running program.
 type Service struct {
 	Router *router.Handle
 	Doors
 
-	log      *slog.Logger
-	hasPlace bool // for dead letters, on a disk
+	log             *slog.Logger
+	sources         []source
+	shutdownTimeout time.Duration
+	hasPlace        bool // for dead letters, on a disk
 }
 
 // Doors is what listens. What is not configured is nil.
@@ -72,8 +70,9 @@ func Start(cfg config.Config, log *slog.Logger) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{log: log, Router: handle, hasPlace: cfg.DeadLetters.Dir != ""}
+	s := &Service{log: log, Router: handle, shutdownTimeout: cfg.Webhook.ShutdownTimeout, hasPlace: cfg.DeadLetters.Dir != ""}
 	if s.Doors, err = newDoors(cfg, handle, log); err == nil {
+		s.sources = s.Doors.sources()
 		err = s.open()
 	}
 	if err != nil {
@@ -103,46 +102,4 @@ func (s *Service) open() error {
 		s.Admin.SetReady(true)
 	}
 	return nil
-}
-
-// Stop ends the sources, so that their last events are taken, drains the router, and tells what became of every event.
-// When ctx ends the drain does too. Its error is a *router.LostError when events were lost.
-func (s *Service) Stop(ctx context.Context) error {
-	if s.Admin != nil {
-		s.Admin.SetReady(false)
-	}
-	err := errors.Join(s.stopSources(ctx), s.Router.Close(ctx))
-	s.summarize()
-	if s.Admin != nil {
-		err = errors.Join(err, s.Admin.Close(ctx))
-	}
-	return err
-}
-
-// StopUntil stops, and does so at once when a signal comes.
-func (s *Service) StopUntil(signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.Stop(ctx) }()
-	select {
-	case err := <-stopped:
-		return err
-	case <-signals:
-		cancel()
-		return <-stopped
-	}
-}
-
-func (s *Service) stopSources(ctx context.Context) error {
-	var err error
-	if s.Ingest != nil {
-		ctx, cancel := context.WithTimeout(ctx, sourcesTimeout)
-		defer cancel()
-		err = s.Ingest.Close(ctx)
-	}
-	if s.Broker != nil {
-		err = errors.Join(err, s.Broker.Close())
-	}
-	return err
 }
