@@ -38,7 +38,7 @@ type adminClient struct {
 	http  http.Client
 }
 
-func (f adminFlags) client() (*adminClient, error) {
+func (f adminFlags) client(c console) (*adminClient, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = proxyOfSecured
 	client := &adminClient{token: f.Token, http: http.Client{
@@ -48,7 +48,7 @@ func (f adminFlags) client() (*adminClient, error) {
 	}}
 	address := f.URL
 	if f.Config != "" {
-		admin, err := loadAdmin(f.Config)
+		admin, err := loadAdmin(c, f.Config)
 		if err != nil {
 			return nil, err
 		}
@@ -80,8 +80,8 @@ func proxyOfSecured(request *http.Request) (*url.URL, error) {
 	return http.ProxyFromEnvironment(request)
 }
 
-func loadAdmin(file string) (*config.Admin, error) {
-	cfg, _, err := config.Load(file)
+func loadAdmin(c console, file string) (*config.Admin, error) {
+	cfg, _, err := c.load(file)
 	if err != nil {
 		return nil, err
 	}

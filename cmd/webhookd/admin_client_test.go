@@ -26,7 +26,7 @@ func TestAdminSideIsAskedWhereItListens(t *testing.T) {
 
 func TestProxyOfTheEnvironmentGetsNoAdminToken(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://proxy.example:3128")
-	client, err := adminFlags{URL: "http://192.0.2.1:9090", Token: "topsecret"}.client()
+	client, err := adminFlags{URL: "http://192.0.2.1:9090", Token: "topsecret"}.client(console{})
 	require.NoError(t, err)
 
 	request, err := client.request(t.Context(), http.MethodGet, deadLettersPath, nil, nil)

@@ -14,7 +14,10 @@ type checkCommand struct {
 
 // Run makes all that run would make of the configuration, and opens nothing.
 func (k *checkCommand) Run(c console) error {
-	cfg, notes, err := config.Load(k.Config)
+	cfg, notes, err := c.load(k.Config)
+	if errors.Is(err, errStopped) {
+		return err
+	}
 	if err != nil {
 		return usageError{err}
 	}

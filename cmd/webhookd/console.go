@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
+
+	"github.com/fluxmq/webhookd/config"
 )
 
 // console is where a command writes, and how it hears that it has to stop.
@@ -27,5 +30,29 @@ func (c console) untilSignal() (context.Context, context.CancelFunc) {
 	return ctx, func() {
 		cancel()
 		<-ended
+	}
+}
+
+// errStopped is why a command that was told to stop did not even begin.
+var errStopped = errors.New("stopped before the configuration was read")
+
+// load reads a configuration; it fails with errStopped when the program is told to stop meanwhile: a named pipe lets its
+// reader wait.
+func (c console) load(file string) (config.Config, []string, error) {
+	type loaded struct {
+		cfg   config.Config
+		notes []string
+		err   error
+	}
+	done := make(chan loaded, 1)
+	go func() { // ends with the program where the file never does
+		cfg, notes, err := config.Load(file)
+		done <- loaded{cfg, notes, err}
+	}()
+	select {
+	case l := <-done:
+		return l.cfg, l.notes, l.err
+	case <-c.signals:
+		return config.Config{}, nil, errStopped
 	}
 }

@@ -38,7 +38,7 @@ func (l *listDeadLettersCommand) Validate() error {
 
 // Run prints dead letters page by page.
 func (l *listDeadLettersCommand) Run(c console) error {
-	client, err := l.client()
+	client, err := l.client(c)
 	if err != nil {
 		return usageError{err}
 	}

@@ -17,7 +17,7 @@ type showDeadLetterCommand struct {
 
 // Run prints the letter.
 func (s *showDeadLetterCommand) Run(c console) error {
-	client, err := s.client()
+	client, err := s.client(c)
 	if err != nil {
 		return usageError{err}
 	}

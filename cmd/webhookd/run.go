@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/fluxmq/webhookd/cmd/webhookd/service"
@@ -17,7 +20,13 @@ type runCommand struct {
 
 // Run delivers until the first signal, then drains; a second signal ends the drain.
 func (r *runCommand) Run(c console) error {
-	cfg, notes, err := config.Load(r.Config)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // first of all: it must not end the program, whenever it comes
+	cfg, notes, err := c.load(r.Config)
+	if errors.Is(err, errStopped) {
+		fmt.Fprintln(c.err, err)
+		return nil // nothing was lost
+	}
 	if err != nil {
 		return usageError{err}
 	}
@@ -30,6 +39,7 @@ func (r *runCommand) Run(c console) error {
 	}
 	signal.Ignore(syscall.SIGPIPE) // who reads the log may go away: that must not cost the events that are held
 	takeLibraryLog(log)
+	defer tellOfHangups(hangups, log)()
 	for _, note := range notes {
 		log.Info(note)
 	}
@@ -41,6 +51,21 @@ func (r *runCommand) Run(c console) error {
 	first := <-c.signals
 	log.Info("stopping: a second signal stops at once", "signal", first.String())
 	return running.StopUntil(c.signals)
+}
+
+// tellOfHangups says of each SIGHUP that it does nothing, until stop is called.
+func tellOfHangups(hangups chan os.Signal, log *slog.Logger) (stop func()) {
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		for range hangups {
+			log.Warn("SIGHUP is ignored: the configuration is read at the start only", "advice", "restart webhookd to use a changed one")
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		telling.Wait()
+	}
 }
 
 // asUsageError takes for a usageError what is wrong with the configuration, as it is located there.
