@@ -141,6 +141,9 @@ func (d *decoder) readSecretFile(mapping *yaml.Node) (string, error) {
 
 // readSecret reads a file without the one newline at its end.
 func readSecret(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() { // reading it might never end
+		return "", fmt.Errorf("can't be read: %s is no regular file", quote(path))
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("can't be read: %w", err)
