@@ -26,9 +26,9 @@ const (
 
 // adminFlags say where the admin side of a running webhookd is.
 type adminFlags struct {
-	Config string `xor:"admin" required:"" placeholder:"FILE" help:"The configuration of the running webhookd: its admin.listen and admin.token."`
-	URL    string `xor:"admin" required:"" placeholder:"URL" help:"The URL of its admin side, in place of --config."`
-	Token  string `env:"WEBHOOKD_ADMIN_TOKEN" placeholder:"TOKEN" help:"admin.token, where --config does not say it."`
+	Config string `xor:"admin" placeholder:"FILE" help:"The configuration of the running webhookd: its admin.listen and admin.token."`
+	URL    string `xor:"admin" name:"url" placeholder:"URL" help:"The URL of its admin side, as http://127.0.0.1:9090; either this or --config is needed."`
+	Token  string `env:"WEBHOOKD_ADMIN_TOKEN" placeholder:"TOKEN" help:"admin.token; with --config, in place of the one there."`
 }
 
 // adminClient talks to the admin side of a running webhookd.
@@ -38,6 +38,7 @@ type adminClient struct {
 	http  http.Client
 }
 
+// client makes a client from the flags; its errors are for who gave them.
 func (f adminFlags) client(c console) (*adminClient, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = proxyOfSecured
@@ -47,7 +48,10 @@ func (f adminFlags) client(c console) (*adminClient, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	address := f.URL
-	if f.Config != "" {
+	switch {
+	case f.Config == "" && f.URL == "":
+		return nil, errors.New("missing flags: --config=FILE or --url=URL")
+	case f.Config != "":
 		admin, err := loadAdmin(c, f.Config)
 		if err != nil {
 			return nil, err

@@ -9,8 +9,13 @@ import (
 
 type versionCommand struct{}
 
-// Run prints the version, and what it was built with and for.
+// Run prints the version.
 func (versionCommand) Run(c console) error {
-	_, err := fmt.Fprintf(c.out, "webhookd %s %s %s/%s\n", service.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(c.out, versionLine())
 	return err
+}
+
+// versionLine is the version, and what it was built with and for.
+func versionLine() string {
+	return fmt.Sprintf("webhookd %s %s %s/%s", service.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

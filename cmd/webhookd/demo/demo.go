@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fluxmq/webhookd/cmd/webhookd/service"
@@ -79,16 +78,25 @@ func report(out *lineWriter, s *service.Service) {
 // startService runs webhookd as a configuration file would have it, on the usual MQTT port if that is free.
 func startService(receiver *receiver, out *lineWriter) (*service.Service, error) {
 	cfg := configuration(receiver.url())
+	if isTaken(cfg.Sources.MQTTBroker.Listen) {
+		cfg.Sources.MQTTBroker.Listen = "127.0.0.1:0"
+	}
 	log := slog.New(slog.NewTextHandler(logWriter{out}, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	webhookd, err := service.Start(cfg, log)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		cfg.Sources.MQTTBroker.Listen = "127.0.0.1:0"
-		webhookd, err = service.Start(cfg, log)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("start the demo: %w", err)
 	}
 	return webhookd, nil
+}
+
+// isTaken tells whether somebody listens on the address already, as a broker of one's own does.
+func isTaken(address string) bool {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return true
+	}
+	_ = listener.Close() // nothing came
+	return false
 }
 
 // logWriter marks the lines of webhookd's own log.
@@ -100,7 +108,7 @@ func (w logWriter) Write(line []byte) (int, error) {
 }
 
 func withoutTime(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 && (attr.Key == slog.TimeKey || attr.Key == slog.LevelKey) {
+	if len(groups) == 0 && attr.Key == slog.TimeKey {
 		return slog.Attr{}
 	}
 	return attr
