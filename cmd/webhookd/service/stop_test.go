@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -24,13 +25,15 @@ import (
 // receiver counts what it has taken; hung, it never answers.
 type receiver struct {
 	*httptest.Server
-	taken atomic.Int32
+	taken  atomic.Int32
+	answer func() // lets it answer, where it is hung
 }
 
 func newReceiver(t *testing.T, hung bool) *receiver {
 	t.Helper()
 	r := &receiver{}
 	ended := make(chan struct{})
+	r.answer = sync.OnceFunc(func() { close(ended) })
 	r.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 		_, _ = io.Copy(io.Discard, request.Body)
 		if hung {
@@ -39,18 +42,19 @@ func newReceiver(t *testing.T, hung bool) *receiver {
 		r.taken.Add(1)
 	}))
 	t.Cleanup(func() {
-		close(ended)
+		r.answer()
 		r.Close()
 	})
 	return r
 }
 
-// running is a service with an ingest, an embedded broker and an admin side.
+// running is a service with an ingest, an embedded broker and an admin side, and queues of 100 events.
 func running(t *testing.T, url string, shutdownTimeout time.Duration) (*Service, *logBuffer) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Webhook.Enabled = true
 	cfg.Webhook.ShutdownTimeout = shutdownTimeout
+	cfg.Webhook.QueueSize = config.MinQueueSize
 	cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a", URL: url}}
 	cfg.Sources.Ingest = &config.Ingest{Listen: "127.0.0.1:0", MaxBodyBytes: config.DefaultMaxBodyBytes}
 	cfg.Sources.MQTTBroker = &config.MQTTBroker{Listen: "127.0.0.1:0"}
@@ -70,14 +74,18 @@ func (s *Service) post(t *testing.T, events int) {
 	require.Equal(t, http.StatusAccepted, response.StatusCode)
 }
 
-// halfSent leaves a request at an address that never comes to its end.
+// halfSent leaves a request at an address that is being read, and never comes to its end.
 func halfSent(t *testing.T, address net.Addr) {
 	t.Helper()
 	connection, err := net.Dial("tcp", address.String())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
-	_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", address)
+	_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"+
+		"Content-Length: 100\r\n\r\n", address)
 	require.NoError(t, err)
+	response, err := bufio.NewReader(connection).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, response, "100 Continue")
 }
 
 func TestStopTakesTheShutdownTimeoutInAll(t *testing.T) {
@@ -113,13 +121,36 @@ func TestWhatIsHeldIsDeliveredAlthoughASourceNeverCloses(t *testing.T) {
 	released := make(chan struct{})
 	defer close(released)
 	s.sources = append([]source{{"stuck", func(context.Context) error { <-released; return nil }}}, s.sources...)
-	s.post(t, 500)
+	s.post(t, 100)
 
 	require.NoError(t, s.Stop(t.Context()))
 
-	require.EqualValues(t, 500, r.taken.Load())
+	require.EqualValues(t, 100, r.taken.Load())
 	require.Contains(t, log.String(), "source=stuck")
 	require.NotContains(t, log.String(), "source=ingest", "the others close meanwhile")
+}
+
+func TestSummaryEndsWithWhatFullQueuesDropped(t *testing.T) {
+	r := newReceiver(t, true)
+	s, log := running(t, r.URL, 5*time.Second)
+	for range 3 {
+		s.post(t, 100)
+	}
+	r.answer()
+
+	require.NoError(t, s.Stop(t.Context()), "it is no loss: nobody was promised them")
+
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	require.Contains(t, lines[len(lines)-1], fmt.Sprintf(
+		`level=WARN msg="events were evicted from full queues, or refused by them" evicted=%d refused=0`, 300-r.taken.Load()))
+}
+
+func TestSummaryDoesNotTellOfFullQueuesWhereNoneWas(t *testing.T) {
+	s, log := running(t, newReceiver(t, false).URL, 5*time.Second)
+	s.post(t, 10)
+	require.NoError(t, s.Stop(t.Context()))
+	require.NotContains(t, log.String(), "evicted from")
+	require.Contains(t, log.String(), "accepted=10 delivered=10")
 }
 
 func TestStopThatIsCalledOffStillAccountsForEverything(t *testing.T) {

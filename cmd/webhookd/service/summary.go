@@ -34,6 +34,7 @@ func (s *Service) summarize() {
 	if lost := stats.Lost(); lost > 0 {
 		s.complainOf(lost)
 	}
+	s.tellOfFullQueues(stats)
 }
 
 func (s *Service) complainOf(lost uint64) {
@@ -44,6 +45,19 @@ func (s *Service) complainOf(lost uint64) {
 	}
 	s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
 		"advice", "set dead_letters.dir, or give shutdown_timeout more time")
+}
+
+// tellOfFullQueues says what the exit code does not tell: what gave way was never promised to anyone.
+func (s *Service) tellOfFullQueues(stats router.Stats) {
+	evicted, refused := stats.Mailbox.Of(delivery.DroppedEvicted), stats.Mailbox.Of(delivery.DroppedRefused)
+	for _, endpoint := range stats.Endpoints {
+		evicted += endpoint.Of(delivery.DroppedEvicted)
+		refused += endpoint.Of(delivery.DroppedRefused)
+	}
+	if evicted+refused > 0 {
+		s.log.Warn("events were evicted from full queues, or refused by them", "evicted", evicted, "refused", refused,
+			"advice", "give queue_size and queue_bytes more room, or the endpoints more workers")
+	}
 }
 
 // acceptedAny tells whether there is an event to tell of: one that came, or a dead letter that was replayed.
