@@ -14,8 +14,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parseYAML reads the one document of a file into its nodes; nil for a file that holds none. Its error is Errors.
-func parseYAML(file string, text []byte) (*yaml.Node, error) {
+// parseYAML reads the one document of a file into its nodes; nil for a file that holds none.
+func parseYAML(file string, text []byte) (*yaml.Node, Errors) {
 	if len(text) > MaxFileBytes {
 		return nil, Errors{{File: file, Message: fmt.Sprintf("is larger than %v", ByteSize(MaxFileBytes))}}
 	}

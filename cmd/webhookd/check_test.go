@@ -38,6 +38,51 @@ func TestCheckNamesTheFileOnceWhateverIsWrong(t *testing.T) {
 	}
 }
 
+func TestCheckTellsAtOnceWhatOnlyAConstructorFinds(t *testing.T) {
+	code, stdout, stderr := check(t, `webhook:
+  workers: 0
+  defaults:
+    when: data.no_such_field == 1
+  endpoints:
+    - name: a
+      url: ftp://a.test
+      secrets: [hunter2]
+    - name: b
+      url: http://b.test
+      format: template
+      template: {body: '{{ hunter2 }}'}
+      retrys: {}
+    - name: c
+      url: https://c.test
+      auth: {bearer_file: /no/such/file}
+    - name: d
+      url: https://d.test
+      tls: {ca_file: /dev/null}
+`)
+	require.Equal(t, exitUsage, code)
+	require.Empty(t, stdout)
+	require.NotContains(t, stderr, "hunter2")
+	var places []string
+	for line := range strings.Lines(stderr) {
+		places = append(places, strings.Join(strings.SplitN(line, ": ", 3)[:2], " "))
+	}
+	require.Equal(t, []string{
+		"FILE:2:3 webhook.workers",
+		"FILE:4:5 webhook.defaults.when",
+		"FILE:7:7 webhook.endpoints[0].url",
+		"FILE:8:17 webhook.endpoints[0].secrets[0]",
+		"FILE:12:18 webhook.endpoints[1].template.body",
+		"FILE:13:7 webhook.endpoints[1].retrys",
+		"FILE:16:14 webhook.endpoints[2].auth.bearer_file",
+		"FILE:19:13 webhook.endpoints[3].tls.ca_file",
+	}, places, stderr)
+}
+
+func TestWhatFollowsFromAProblemIsNotToldBesideIt(t *testing.T) {
+	_, _, stderr := check(t, "webhook: {endpoints: [{name: a, url: 'http://a.test', events: [no.such.event], topic_filters: ['a#'], auth: {bearer_fil: x}}]}")
+	require.Equal(t, 3, strings.Count(stderr, "\n"), stderr)
+}
+
 func TestCheckSaysWhatToAddWhereNothingWouldBeDelivered(t *testing.T) {
 	code, _, stderr := check(t, "webhook: {enabled: true, endpoints: [{name: a, url: 'http://a.test'}]}")
 	require.Zero(t, code)

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/router"
 )
 
 // console is where a command writes, and how it hears that it has to stop.
@@ -36,8 +37,8 @@ func (c console) untilSignal() (context.Context, context.CancelFunc) {
 // errStopped is why a command that was told to stop did not even begin.
 var errStopped = errors.New("stopped before the configuration was read")
 
-// load reads a configuration; it fails with errStopped when the program is told to stop meanwhile: a named pipe lets its
-// reader wait.
+// load reads a configuration, whose errors are everything that is wrong at once; it fails with errStopped when the program
+// is told to stop meanwhile: a named pipe lets its reader wait.
 func (c console) load(file string) (config.Config, []string, error) {
 	type loaded struct {
 		cfg   config.Config
@@ -46,7 +47,10 @@ func (c console) load(file string) (config.Config, []string, error) {
 	}
 	done := make(chan loaded, 1)
 	go func() { // ends with the program where the file never does
-		cfg, notes, err := config.Load(file)
+		cfg, notes, problems, err := config.LoadDraft(file)
+		if len(problems) > 0 {
+			err = router.CheckDraft(cfg, problems)
+		}
 		done <- loaded{cfg, notes, err}
 	}()
 	select {
