@@ -89,6 +89,16 @@ func TestCheckSaysWhatToAddWhereNothingWouldBeDelivered(t *testing.T) {
 	require.Contains(t, stderr, "warning: run would deliver nothing: no source of events is configured: add one of these, or both\n\n    sources:\n      mqtt_broker:\n")
 }
 
+func TestNotesAreNoPartOfTheYAMLThatCheckPrints(t *testing.T) {
+	code, stdout, stderr := check(t, "cluster: {node_id: node-7}\nstorage: {}\n")
+	require.Zero(t, code)
+	require.True(t, strings.HasPrefix(stderr, "note: other sections of this file are left alone: cluster, storage\n"), stderr)
+	require.True(t, strings.HasPrefix(stdout, "broker_id: node-7\n"), stdout)
+	require.NotContains(t, stdout, "note")
+	_, again, stderr := check(t, stdout)
+	require.Equal(t, stdout, again, stderr)
+}
+
 // check runs the command on the text of a configuration, whose file is FILE in what it returns.
 func check(t *testing.T, text string) (code int, stdout, stderr string) {
 	t.Helper()
