@@ -121,7 +121,7 @@ func TestRefusedRequestDoesNotCountForEvery(t *testing.T) {
 func TestSecretThatIsNoneIsNotShown(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("topsecret"), 0o600))
-	for _, secret := range []string{"topsecret", "whsec_topsecret", "@" + file, "@/no/such/file", ""} {
+	for _, secret := range []string{"topsecret", "whsec_topsecret", "@" + file, "@/no/such/file", "@/dev/zero", ""} {
 		_, err := newVerifier([]string{secretOne, secret})
 		require.ErrorContains(t, err, "--secret")
 		require.NotContains(t, err.Error(), "topsecret")
