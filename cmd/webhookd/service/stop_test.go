@@ -97,11 +97,29 @@ func TestStopTakesTheShutdownTimeoutInAll(t *testing.T) {
 	began := time.Now()
 	err := s.Stop(t.Context())
 
-	require.Less(t, time.Since(began), timeout+timeout/4)
+	require.Less(t, time.Since(began), timeout+timeout/10)
 	var lost *router.LostError
 	require.ErrorAs(t, err, &lost)
 	require.EqualValues(t, 10, lost.Events)
 	require.Contains(t, log.String(), "a source did not close as it should: the drain begins without it")
+}
+
+func TestServiceIsReadyUntilItsDrainBegins(t *testing.T) {
+	r := newReceiver(t, true)
+	s, _ := running(t, r.URL, 10*time.Second)
+	ready := func() int {
+		response, err := http.Get("http://" + s.Admin.Addr().String() + "/readyz")
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusOK, ready())
+	s.post(t, 1)
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Stop(context.Background()) }()
+	require.Eventually(t, func() bool { return ready() == http.StatusServiceUnavailable }, 5*time.Second, 5*time.Millisecond)
+	r.answer()
+	require.NoError(t, <-stopped)
 }
 
 func TestRequestThatIsHalfSentDecidesNothing(t *testing.T) {
