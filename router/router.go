@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -73,6 +74,25 @@ func Check(cfg config.Config) error {
 	}
 	router.discard()
 	return nil
+}
+
+// CheckDraft finds what Check would find beside the problems of a configuration, as far as they let it.
+func CheckDraft(draft config.Config, problems config.Errors) config.Errors {
+	endpoints := draft.Webhook.Resolve()
+	for i := range endpoints {
+		path := fmt.Sprintf("webhook.endpoints[%d].url", i)
+		if slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Path == path }) {
+			endpoints[i].URL = "http://placeholder.invalid" // all else can still be tried
+		}
+	}
+	_, tableErr := newRoutingTable(endpoints)
+	senders, sendersErr := newSenders(endpoints, newOptions(nil))
+	closeAll(senders)
+	var found config.Errors
+	if err := errors.Join(tableErr, sendersErr); err != nil {
+		errors.As(located(draft, err), &found)
+	}
+	return problems.Beside(found)
 }
 
 func newOptions(opts []Option) options {
