@@ -54,6 +54,8 @@ func (b *Broker) stopAccepting() {
 
 // serve speaks MQTT with a client until one of the two ends it.
 func (b *Broker) serve(conn net.Conn) {
+	conn = &quietConn{conn}
+	defer b.sessions.closed(conn)
 	defer func() {
 		// mochi panics on some malformed packets: a SUBSCRIBE that ends after a filter, for one.
 		if cause := recover(); cause != nil {
@@ -75,6 +77,7 @@ func (b *Broker) serve(conn net.Conn) {
 func (b *Broker) abandon(conn net.Conn) {
 	for _, client := range b.server.Clients.GetAll() {
 		if client.Net.Conn == conn {
+			b.sessions.OnDisconnect(client, nil, true)
 			b.hook.OnDisconnect(client, nil, true)
 			client.ClearInflights()
 			b.server.UnsubscribeClient(client)
