@@ -3,6 +3,7 @@ package mqttbroker
 import (
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -106,7 +107,7 @@ func (h *Hook) end(conn *connection, reason string) {
 func (h *Hook) OnClientExpired(cl *mqtt.Client) {
 	h.deliveries.forget(cl.ID)
 	for filter := range cl.State.Subscriptions.GetAll() {
-		h.notify(&messages.SubscriptionRemoved{ClientID: cl.ID, TopicFilter: filter})
+		h.notify(&messages.SubscriptionRemoved{ClientID: cl.ID, TopicFilter: strings.Clone(filter)})
 	}
 }
 

@@ -54,7 +54,6 @@ func (b *Broker) stopAccepting() {
 
 // serve speaks MQTT with a client until one of the two ends it.
 func (b *Broker) serve(conn net.Conn) {
-	conn = &quietConn{conn}
 	defer b.sessions.closed(conn)
 	defer func() {
 		// mochi panics on some malformed packets: a SUBSCRIBE that ends after a filter, for one.
@@ -135,6 +134,9 @@ type boundedConn struct {
 }
 
 func (c *boundedConn) Write(p []byte) (int, error) {
+	if isNothing(p) {
+		return len(p), nil
+	}
 	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}

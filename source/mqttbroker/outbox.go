@@ -19,12 +19,12 @@ type outbox struct {
 	link      *link        // its connection; nil: nobody to send to
 	loggingIn bool         // a connection of the session logs in
 	newest    uint16       // packet id that mochi gave last
-	waiting   []outgoing
-	underWay  []outgoing // sent on this connection and not acknowledged; at most the client's Receive Maximum
+	waiting   []outboxEntry
+	underWay  []outboxEntry // sent on this connection and not acknowledged; at most the client's Receive Maximum
 }
 
-// outgoing is a message, or the PUBREL that took its place.
-type outgoing struct {
+// outboxEntry is a message, or the PUBREL that took its place.
+type outboxEntry struct {
 	id      uint16 // its packet id
 	written bool   // on this connection or an earlier one
 	// While a client logs in, mochi loses what it queues between copying the session and changing over to the copy. So
@@ -37,7 +37,7 @@ type outgoing struct {
 func (o *outbox) queued(cl *mqtt.Client, pk *packets.Packet) (stray bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	message := outgoing{id: pk.PacketID}
+	message := outboxEntry{id: pk.PacketID}
 	switch {
 	case o.loggingIn:
 		kept := *pk
@@ -78,15 +78,15 @@ func (o *outbox) attach(cl *mqtt.Client, l *link) {
 		known[message.id] = true
 	}
 	for _, pk := range cl.State.Inflight.GetAll(false) {
-		outgoing := pk.FixedHeader.Type == packets.Publish || pk.FixedHeader.Type == packets.Pubrel
-		if outgoing && !known[pk.PacketID] {
+		ours := pk.FixedHeader.Type == packets.Publish || pk.FixedHeader.Type == packets.Pubrel
+		if ours && !known[pk.PacketID] {
 			cl.State.Inflight.Delete(pk.PacketID) // was acknowledged while mochi copied the session, or is adopted
 		}
 	}
 }
 
 // holds tells whether the client's copy of the session has the message, and not another one under its packet id.
-func holds(cl *mqtt.Client, message *outgoing) bool {
+func holds(cl *mqtt.Client, message *outboxEntry) bool {
 	held, ok := cl.State.Inflight.Get(message.id)
 	kept := message.message
 	if !ok || len(held.Payload) != len(kept.Payload) {
@@ -140,21 +140,21 @@ func (o *outbox) next() (*mqtt.Client, *link, packets.Packet, bool) {
 func (o *outbox) has(cl *mqtt.Client, packetID uint16) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.client == cl && slices.ContainsFunc(o.underWay, func(message outgoing) bool { return message.id == packetID })
+	return o.client == cl && slices.ContainsFunc(o.underWay, func(message outboxEntry) bool { return message.id == packetID })
 }
 
 // acknowledged makes room for another message.
 func (o *outbox) acknowledged(packetID uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.underWay = slices.DeleteFunc(o.underWay, func(message outgoing) bool { return message.id == packetID })
+	o.underWay = slices.DeleteFunc(o.underWay, func(message outboxEntry) bool { return message.id == packetID })
 }
 
 // dropped takes out a message that waits. One that was sent stays until the client acknowledges it.
 func (o *outbox) dropped(packetID uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.waiting = slices.DeleteFunc(o.waiting, func(message outgoing) bool { return message.id == packetID })
+	o.waiting = slices.DeleteFunc(o.waiting, func(message outboxEntry) bool { return message.id == packetID })
 }
 
 func (o *outbox) inUse() bool {

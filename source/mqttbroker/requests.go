@@ -27,7 +27,7 @@ func (s *sessions) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pac
 	case packets.Publish:
 		return s.readPublish(cl, l, pk)
 	case packets.Pubrel:
-		pk.PacketID = l.session.incoming.find(pk.PacketID)
+		pk.PacketID = l.session.packetIDs.find(pk.PacketID)
 	case packets.Puback, packets.Pubrec, packets.Pubcomp:
 		readAcknowledgement(cl, l, &pk)
 	case packets.Subscribe:
@@ -53,7 +53,7 @@ func (s *sessions) readPublish(cl *mqtt.Client, l *link, pk packets.Packet) (pac
 		l.translate(cl, &pk)
 		return pk, nil
 	}
-	inner, ok := l.session.incoming.translate(cl, pk.PacketID, l.session.outbox.newestID(), int(s.server.Options.Capabilities.ReceiveMaximum))
+	inner, ok := l.session.packetIDs.translate(cl, pk.PacketID, l.session.outbox.newestID(), int(s.server.Options.Capabilities.ReceiveMaximum))
 	if !ok {
 		return s.refuse(cl, pk, packets.ErrReceiveMaximum)
 	}
@@ -148,7 +148,7 @@ func (s *sessions) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, err err
 			_ = cl.WritePacket(discardedAck(cl, &pk)) // where it fails, the connection ends
 		}
 		if pk.FixedHeader.Qos == 2 && !inFlight(cl, pk.PacketID) {
-			l.session.incoming.release(l.request.id)
+			l.session.packetIDs.release(l.request.id)
 		}
 	case packets.Puback, packets.Pubrec, packets.Pubcomp:
 		s.send(l.session)
@@ -181,7 +181,7 @@ func (l *link) answer(pk packets.Packet) packets.Packet {
 		}
 	}
 	if pk.FixedHeader.Type == packets.Pubcomp {
-		l.session.incoming.release(l.request.id)
+		l.session.packetIDs.release(l.request.id)
 	}
 	return pk
 }

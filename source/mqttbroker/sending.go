@@ -102,7 +102,7 @@ func (l *link) write(cl *mqtt.Client, pk packets.Packet) error {
 func (s *sessions) connack(cl *mqtt.Client, l *link, pk packets.Packet) packets.Packet {
 	if l != nil && !pk.SessionPresent {
 		l.session.outbox.empty()
-		l.session.incoming.empty()
+		l.session.packetIDs.empty()
 	}
 	pk.Properties.MaximumPacketSize = s.server.Options.Capabilities.MaximumPacketSize
 	if cl.Properties.ProtocolVersion < 5 && pk.ReasonCode == packets.ErrUnspecifiedError.Code {

@@ -13,7 +13,7 @@ import (
 )
 
 // sessions is the hook that keeps MQTT where mochi does not. mochi has one space of packet ids for both directions and
-// forgets in which order it queued; so the client's ids are translated (incoming), and what is sent to it with QoS 1 or 2
+// forgets in which order it queued; so the client's ids are translated (packetIDs), and what is sent to it with QoS 1 or 2
 // goes through an outbox. Every PUBLISH is written by this hook; mochi's own writing of one only tells it that there is
 // something to write.
 type sessions struct {
@@ -29,8 +29,8 @@ type sessions struct {
 
 // session is what outlives a client's connection.
 type session struct {
-	incoming incoming
-	outbox   outbox
+	packetIDs packetIDs
+	outbox    outbox
 }
 
 // link is one connection of a session. What is not atomic belongs to the goroutine that serves the connection.
@@ -92,7 +92,7 @@ func (s *sessions) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l := s.link(cl)
 	cl.State.Inflight.ResetSendQuota(0) // 0: the outbox counts
 	cl.State.Inflight.ResetReceiveQuota(math.MaxInt32)
-	l.session.incoming.keep(cl)
+	l.session.packetIDs.keep(cl)
 	l.established.Store(true)
 	l.session.outbox.attach(cl, l)
 	s.giveTurn(l)
