@@ -142,12 +142,6 @@ func TestExpiredSessionRemovesItsSubscriptions(t *testing.T) {
 	require.Eventually(t, func() bool { return server.Clients.Len() == 0 }, patience, time.Millisecond)
 }
 
-func TestExpiredRetainedMessageIsCleared(t *testing.T) {
-	events := &recorder{}
-	NewHook(events, "n", slog.New(slog.DiscardHandler)).OnRetainedExpired("t")
-	require.Equal(t, []messages.Event{&messages.MessageRetained{Topic: "t", Cleared: true}}, events.all())
-}
-
 // refuser takes no event.
 type refuser struct{ err error }
 

@@ -1,9 +1,13 @@
 package mqttbroker
 
 import (
+	"log/slog"
+	"net"
 	"testing"
 	"time"
 
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/stretchr/testify/require"
 
@@ -125,4 +129,76 @@ func TestRetainedMessageThatExpiresIsTold(t *testing.T) {
 		Properties: packets.Properties{MessageExpiryInterval: 1},
 	})
 	events.await(t, &messages.MessageRetained{Topic: "t", PayloadSize: 1}, &messages.MessageRetained{Topic: "t", Cleared: true})
+}
+
+// startMochi starts a plain mochi broker that allows everything, with a hook in it.
+func startMochi(t *testing.T, change func(*mqtt.Capabilities)) (net.Addr, *recorder) {
+	events := &recorder{}
+	return startForeign(t, func(s *mqtt.Server) error {
+		change(s.Options.Capabilities)
+		return s.AddHook(new(auth.AllowHook), nil)
+	}, func(s *mqtt.Server) error {
+		return s.AddHook(NewHook(events, "n", slog.New(slog.DiscardHandler)), nil)
+	}), events
+}
+
+func TestForeignBrokersEventsAreInOrderToo(t *testing.T) {
+	address, events := startMochi(t, func(*mqtt.Capabilities) {})
+	s := dialScript(t, address, version5, "c")
+	s.subscribe(1, "t", 1)
+	s.publish("t", "x", 1, 100)
+	s.receive(packets.Puback)
+	s.receiveMessage("x") // not acknowledged
+	s.close()
+	require.Eventually(t, func() bool { return len(events.of(messages.TypeClientDisconnected)) == 1 }, patience, time.Millisecond)
+	publisher := dialScript(t, address, version5, "pub", clean)
+	publisher.publish("t", "y", 1, 100)
+	publisher.receive(packets.Puback)
+	publisher.disconnect(0)
+	require.Eventually(t, func() bool { return len(events.of(messages.TypeClientDisconnected)) == 2 }, patience, time.Millisecond)
+	before := len(events.all())
+	s = dialScript(t, address, version5, "c")
+	s.receive(packets.Publish)
+	s.receive(packets.Publish)
+	require.Eventually(t, func() bool { return len(events.of(messages.TypeMessageDelivered)) == 2 }, patience, time.Millisecond)
+	require.Equal(t, []messages.Type{messages.TypeAuthSuccess, messages.TypeClientConnected, messages.TypeMessageDelivered},
+		types(events.all()[before:]))
+
+	before = len(events.all())
+	taking := dialScript(t, address, version5, "c")
+	taking.receive(packets.Publish)
+	require.Eventually(t, func() bool { return len(events.of(messages.TypeClientConnected)) == 4 }, patience, time.Millisecond)
+	require.Equal(t, []messages.Type{
+		messages.TypeAuthSuccess, messages.TypeClientSessionTakeover, messages.TypeClientDisconnected, messages.TypeClientConnected,
+	}, types(events.all()[before:]))
+}
+
+func TestSubscriptionIsToldAsItWasGranted(t *testing.T) {
+	address, events := startMochi(t, func(c *mqtt.Capabilities) { c.MaximumQos = 1 })
+	s := dialScript(t, address, version5, "c", clean)
+	s.send(packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Subscribe}, PacketID: 1,
+		Properties: packets.Properties{SubscriptionIdentifier: []int{1}},
+		Filters:    packets.Subscriptions{{Filter: "t", Qos: 2}},
+	})
+	require.Equal(t, []byte{1}, s.receive(packets.Suback).ReasonCodes)
+	events.await(t, &messages.SubscriptionCreated{ClientID: "c", TopicFilter: "t", QoS: 1, SubscriptionID: 1})
+}
+
+func TestTopicAliasEndsWithItsConnection(t *testing.T) {
+	d := deliveries{sessions: map[string]*sent{}}
+	d.begin("c", false)
+	d.queued("c", 1)
+	introduced := packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "t", Properties: packets.Properties{TopicAlias: 1},
+	}
+	byAlias := introduced
+	byAlias.TopicName = ""
+	for _, pk := range []packets.Packet{introduced, byAlias} {
+		topic, first := d.sent("c", &pk)
+		require.Equal(t, []any{"t", true}, []any{topic, first})
+	}
+	d.begin("c", false)
+	topic, _ := d.sent("c", &byAlias)
+	require.Empty(t, topic)
 }
