@@ -71,9 +71,12 @@ func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Lo
 		ClientNetWriteBufferSize: 1,
 	})
 	b.sessions = newSessions(b.server)
-	// The access hook is first, so that its end of an expired session's subscriptions is what the others see, and the one
-	// that observes is last.
-	for _, hook := range []mqtt.Hook{&access{server: b.server, hook: b.hook, accounts: accounts, rules: rules}, b.sessions, b.hook} {
+	// The access hook is first, so that its end of an expired session's subscriptions is what the others see. The one that
+	// observes comes after those that decide.
+	hooks := []mqtt.Hook{
+		&access{server: b.server, hook: b.hook, accounts: accounts, rules: rules}, b.sessions, b.hook, &resumption{sessions: b.sessions},
+	}
+	for _, hook := range hooks {
 		if err := b.server.AddHook(hook, nil); err != nil {
 			return nil, fmt.Errorf("add a hook to the MQTT broker: %w", err)
 		}

@@ -87,7 +87,7 @@ func (s *sessions) OnSessionEstablish(cl *mqtt.Client, connect packets.Packet) {
 	s.links.Store(cl.Net.Conn, l)
 }
 
-// OnSessionEstablished goes on with what the session has to send, after mochi has written the CONNACK.
+// OnSessionEstablished takes the connection for the session's, after mochi has written the CONNACK.
 func (s *sessions) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l := s.link(cl)
 	cl.State.Inflight.ResetSendQuota(0) // 0: the outbox counts
@@ -96,7 +96,21 @@ func (s *sessions) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l.established.Store(true)
 	l.session.outbox.attach(cl, l)
 	s.giveTurn(l)
-	s.send(l.session)
+}
+
+// resumption is the hook that sends what a session has to send, when the other hooks know that its client is back.
+type resumption struct {
+	mqtt.HookBase
+
+	sessions *sessions
+}
+
+func (*resumption) ID() string { return "resumption" }
+
+func (*resumption) Provides(callback byte) bool { return callback == mqtt.OnSessionEstablished }
+
+func (r *resumption) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	r.sessions.send(r.sessions.link(cl).session)
 }
 
 // OnDisconnect has the end of the connection wait for a login that takes its session over, and that of the next

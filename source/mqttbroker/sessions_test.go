@@ -125,6 +125,27 @@ func TestQueuedMessagesComeBackInTheirOrder(t *testing.T) {
 	})
 }
 
+func TestRealClientGetsWhatWasQueuedInItsOrder(t *testing.T) {
+	withBothVersions(t, func(t *testing.T, dial dialer, _ string) {
+		const all = 90
+		broker, events := startBroker(t, config.MQTTBroker{})
+		subscriber := dial(t, broker.Addr(), login{id: "sub", resume: true})
+		subscriber.subscribe(0, map[string]byte{"t": 2})
+		subscriber.disconnect()
+		require.Eventually(t, func() bool { return len(events.of(messages.TypeClientDisconnected)) == 1 }, patience, time.Millisecond)
+		publishAll(t, broker, events, 0, all, func(i int) byte { return 1 + byte(i%2) })
+		subscriber = dial(t, broker.Addr(), login{id: "sub", resume: true})
+		for i := range all {
+			subscriber.awaitMessage(t, strconv.Itoa(i))
+		}
+		subscriber.subscribe(0, map[string]byte{"another": 1})
+		require.Empty(t, events.of(messages.TypeAuthzSubscribeDenied))
+		client, ok := broker.server.Clients.Get("sub")
+		require.True(t, ok)
+		require.Eventually(t, func() bool { return client.State.Inflight.Len() == 0 }, patience, time.Millisecond)
+	})
+}
+
 func TestReleaseIsSentAgainInPlaceOfItsMessage(t *testing.T) {
 	inBothVersions(t, func(t *testing.T, version byte) {
 		broker, events := startBroker(t, config.MQTTBroker{})
