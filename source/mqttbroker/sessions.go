@@ -95,10 +95,10 @@ func (s *sessions) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l.session.packetIDs.keep(cl)
 	l.established.Store(true)
 	l.session.outbox.attach(cl, l)
-	s.giveTurn(l)
 }
 
-// resumption is the hook that sends what a session has to send, when the other hooks know that its client is back.
+// resumption is the hook that lets the next connection log in and sends what the session has to send, when the other
+// hooks know that its client is back.
 type resumption struct {
 	mqtt.HookBase
 
@@ -110,7 +110,9 @@ func (*resumption) ID() string { return "resumption" }
 func (*resumption) Provides(callback byte) bool { return callback == mqtt.OnSessionEstablished }
 
 func (r *resumption) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
-	r.sessions.send(r.sessions.link(cl).session)
+	l := r.sessions.link(cl)
+	r.sessions.giveTurn(l)
+	r.sessions.send(l.session)
 }
 
 // OnDisconnect has the end of the connection wait for a login that takes its session over, and that of the next

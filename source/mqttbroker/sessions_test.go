@@ -354,6 +354,12 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 		s.disconnect(0)
 		require.Eventually(t, func() bool { return broker.sessions.find("sub") == nil }, patience, time.Millisecond)
 		require.Eventually(t, func() bool {
+			broker.hook.deliveries.mu.Lock()
+			defer broker.hook.deliveries.mu.Unlock()
+			_, known := broker.hook.deliveries.sessions["sub"]
+			return !known && broker.hook.latest.get("sub") == nil
+		}, patience, time.Millisecond)
+		require.Eventually(t, func() bool {
 			broker.sessions.turns.mu.Lock()
 			defer broker.sessions.turns.mu.Unlock()
 			return len(broker.sessions.turns.taken) == 0
