@@ -92,6 +92,18 @@ func TestPublishBelowSYSIsAcknowledgedAndDiscarded(t *testing.T) {
 	})
 }
 
+func TestDeniedPublishIsNotUnderWay(t *testing.T) {
+	broker, events := startBroker(t, config.MQTTBroker{ACL: []config.ACLRule{{Publish: []string{"open"}}}})
+	s := dialScript(t, broker.Addr(), version5, "c", clean)
+	s.publish("closed", "x", 2, 7)
+	require.Equal(t, packets.ErrNotAuthorized.Code, s.receive(packets.Pubrec).ReasonCode)
+	s.receivesNothingMore() // so that the denied one is processed
+	require.Zero(t, broker.sessions.find("c").packetIDs.find(7))
+	s.publish("open", "x", 2, 7)
+	require.Equal(t, packets.CodeSuccess.Code, s.receive(packets.Pubrec).ReasonCode)
+	events.await(t, &messages.MessagePublished{ClientID: "c", Topic: "open", QoS: 2, PayloadSize: 1, Payload: []byte("x")})
+}
+
 func TestEveryEndButTheNormalOnePublishesTheWill(t *testing.T) {
 	for reason, published := range map[byte]bool{0x00: false, 0x04: true, 0x80: true, 0x97: true} {
 		broker, events := startBroker(t, config.MQTTBroker{})
