@@ -45,6 +45,7 @@ func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 	require.NoError(t, endpoint.mailbox.Offer(newEvents(t, strings.Fields(strings.Repeat("e ", events))...)...))
 	require.Eventually(t, func() bool { return endpoint.Stats().Of(delivery.DeadRejected) == events }, 5*time.Second, time.Millisecond)
 	stopped := system.Root.StopFuture(parent)
+	<-endpoint.requests.Done() // the endpoint has begun to stop, and hears no answer any more
 	letters.mu.Unlock()
 	require.NoError(t, stopped.Wait())
 

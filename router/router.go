@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -75,6 +76,25 @@ func Check(cfg config.Config) error {
 	return nil
 }
 
+// CheckDraft finds what Check would find beside the problems of a configuration, as far as they let it.
+func CheckDraft(draft config.Config, problems config.Errors) config.Errors {
+	endpoints := draft.Webhook.Resolve()
+	for i := range endpoints {
+		path := fmt.Sprintf("webhook.endpoints[%d].url", i)
+		if slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Path == path }) {
+			endpoints[i].URL = "http://placeholder.invalid" // all else can still be tried
+		}
+	}
+	_, tableErr := newRoutingTable(endpoints)
+	senders, sendersErr := newSenders(endpoints, newOptions(nil))
+	closeAll(senders)
+	var found config.Errors
+	if err := errors.Join(tableErr, sendersErr); err != nil {
+		errors.As(located(draft, err), &found)
+	}
+	return problems.Beside(found)
+}
+
 func newOptions(opts []Option) options {
 	o := options{log: slog.Default()}
 	for _, opt := range opts {
@@ -122,8 +142,9 @@ func (h *Handle) PID() *actor.PID { return h.pid }
 
 // Notify hands an event over, which is the router's from then on. It never blocks, and ctx, when it ends, refuses nothing. An
 // event that no endpoint wants by its type and topic takes no place and is no error. Its errors are messages.ErrClosed
-// after Close; messages.ErrTooLarge for an event that is larger than the whole queue; and messages.ErrQueueFull where the
-// queue has no room for it: with drop_policy newest, and with oldest where nothing gives way.
+// after Close; messages.ErrTooLarge for an event that is larger than the whole queue; a *messages.FieldError for one of which
+// a text is longer than MQTT allows; and messages.ErrQueueFull where the queue has no room for it: with drop_policy newest,
+// and with oldest where nothing gives way.
 func (h *Handle) Notify(_ context.Context, event messages.Event) error {
 	envelope, isEvent, err := h.router.admit(event)
 	switch {

@@ -17,6 +17,7 @@ import (
 const (
 	readHeaderTimeout = 5 * time.Second
 	maxHeaderBytes    = 16 << 10
+	closeGrace        = 2 * time.Second // less than sources have before the drain
 )
 
 // Settings are what differs from server to server.
@@ -96,15 +97,18 @@ func (s *Server) Addr() net.Addr {
 	return s.connections.Addr()
 }
 
-// Close stops taking requests and waits for those under way. When ctx ends first, it cuts their connections and returns
-// ctx's error.
+// Close stops taking requests and waits for those under way, for closeGrace and until ctx ends. Then it cuts their
+// connections, which is no error: no client decides how a stop goes.
 func (s *Server) Close(ctx context.Context) error {
 	if s.connections != nil {
 		s.connections.closeIdle() // Shutdown would wait five seconds for those that brought nothing yet
 	}
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
 	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("wait for the requests under way: %w", err), s.http.Close())
+	if err != nil && ctx.Err() != nil {
+		s.log.Warn(s.settings.Name + " cut requests that did not end in time")
+		err = s.http.Close()
 	}
 	s.serving.Wait()
 	return err

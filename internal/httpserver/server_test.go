@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,8 +81,31 @@ func TestCloseCutsWhatLastsLongerThanItsContext(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, s.Close(ctx), context.DeadlineExceeded)
+	require.NoError(t, s.Close(ctx))
 	requireClosed(t, unanswered)
+}
+
+func TestCloseWaitsNoLongerThanItsGrace(t *testing.T) {
+	entered := make(chan struct{})
+	reads := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		_, _ = io.Copy(io.Discard, r.Body)
+	})
+	var logged bytes.Buffer
+	settings := Settings{Name: "test door", Listen: "127.0.0.1:0", MaxConnections: 1}
+	s, err := New(settings, reads, slog.New(slog.NewTextHandler(&logged, nil)))
+	require.NoError(t, err)
+	require.NoError(t, s.Start())
+	halfSent := dial(t, s)
+	_, err = io.WriteString(halfSent, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+	require.NoError(t, err)
+	<-entered
+
+	began := time.Now()
+	require.NoError(t, s.Close(t.Context()))
+	require.InDelta(t, closeGrace, time.Since(began), float64(closeGrace/2))
+	requireClosed(t, halfSent)
+	require.Contains(t, logged.String(), "test door cut requests that did not end in time")
 }
 
 func TestConnectionWithoutARequestDoesNotDelayClose(t *testing.T) {

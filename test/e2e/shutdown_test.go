@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -125,4 +126,23 @@ func TestUnusedConnectionsDoNotDelayTheStop(t *testing.T) {
 	began := time.Now()
 	p.TerminateAndExpect(0)
 	require.Less(t, time.Since(began), 4*time.Second)
+}
+
+func TestHalfSentRequestDecidesNeitherTheStopNorTheExitCode(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: a, url: '"+r.URL+"'}\n"))
+	p.Post("t", 1, 10)
+	for _, sent := range []string{"[", `[{"event_type":"auth.failure","data":{}}`} {
+		connection, err := net.Dial("tcp", p.Await("ingest is open")["address"].(string))
+		require.NoError(t, err)
+		defer connection.Close()
+		_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n%s", sent)
+		require.NoError(t, err)
+	}
+	began := time.Now()
+	p.TerminateAndExpect(0)
+	require.Less(t, time.Since(began), 4*time.Second)
+	p.Await("ingest cut requests that did not end in time")
+	require.Len(t, r.taken(""), 10)
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -12,15 +12,17 @@ import (
 	"time"
 )
 
+const maxBody = 16 << 20 // of a request
+
 // The story of the flaky address, told again every cycle.
 const (
-	demoAwayFrom  = 8 * time.Second
-	demoAwayUntil = 16 * time.Second
-	demoCycle     = 30 * time.Second
+	awayFrom  = 8 * time.Second
+	awayUntil = 16 * time.Second
+	cycle     = 30 * time.Second
 )
 
-// demoReceiver is the demo's receiver of webhooks: it prints what arrives and how it answers.
-type demoReceiver struct {
+// receiver is the demo's receiver of webhooks: it prints what arrives and how it answers.
+type receiver struct {
 	out      *lineWriter
 	began    time.Time
 	listener net.Listener
@@ -33,12 +35,12 @@ type demoReceiver struct {
 	well     bool           // from now on
 }
 
-func startDemoReceiver(out *lineWriter) (*demoReceiver, error) {
+func startReceiver(out *lineWriter) (*receiver, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start the demo's receiver: %w", err)
 	}
-	r := &demoReceiver{out: out, began: time.Now(), listener: listener, served: make(chan error, 1), attempts: map[string]int{}}
+	r := &receiver{out: out, began: time.Now(), listener: listener, served: make(chan error, 1), attempts: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /steady", r.steady)
 	mux.HandleFunc("POST /flaky", r.flaky)
@@ -47,27 +49,27 @@ func startDemoReceiver(out *lineWriter) (*demoReceiver, error) {
 	return r, nil
 }
 
-func (r *demoReceiver) url() string { return "http://" + r.listener.Addr().String() }
+func (r *receiver) url() string { return "http://" + r.listener.Addr().String() }
 
 // recover makes the flaky address well for good.
-func (r *demoReceiver) recover() {
+func (r *receiver) recover() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.well = true
 }
 
-func (r *demoReceiver) close() {
+func (r *receiver) close() {
 	_ = r.server.Shutdown(context.Background()) // it fails only when its context ends
 	<-r.served
 }
 
-func (r *demoReceiver) steady(w http.ResponseWriter, request *http.Request) {
+func (r *receiver) steady(w http.ResponseWriter, request *http.Request) {
 	if event, ok := r.read(w, request); ok {
 		r.out.printf("steady  ✓ %s\n", event)
 	}
 }
 
-func (r *demoReceiver) flaky(w http.ResponseWriter, request *http.Request) {
+func (r *receiver) flaky(w http.ResponseWriter, request *http.Request) {
 	event, ok := r.read(w, request)
 	if !ok {
 		return
@@ -81,7 +83,7 @@ func (r *demoReceiver) flaky(w http.ResponseWriter, request *http.Request) {
 	w.WriteHeader(status)
 }
 
-func (r *demoReceiver) judge(id string) (status, attempt int) {
+func (r *receiver) judge(id string) (status, attempt int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.attempts[id] == 0 {
@@ -89,10 +91,10 @@ func (r *demoReceiver) judge(id string) (status, attempt int) {
 	}
 	r.attempts[id]++
 	attempt = r.attempts[id]
-	now := time.Since(r.began) % demoCycle
+	now := time.Since(r.began) % cycle
 	switch {
 	case r.well:
-	case now >= demoAwayFrom && now < demoAwayUntil:
+	case now >= awayFrom && now < awayUntil:
 		return http.StatusServiceUnavailable, attempt
 	case attempt == 1 && r.events%4 == 0:
 		return http.StatusInternalServerError, attempt
@@ -101,8 +103,8 @@ func (r *demoReceiver) judge(id string) (status, attempt int) {
 	return http.StatusOK, attempt
 }
 
-// demoEvent is what the demo shows of an event.
-type demoEvent struct {
+// shownEvent is what the demo shows of an event.
+type shownEvent struct {
 	Type string `json:"event_type"`
 	ID   string `json:"event_id"`
 	Data struct {
@@ -113,7 +115,7 @@ type demoEvent struct {
 	} `json:"data"`
 }
 
-func (e demoEvent) String() string {
+func (e shownEvent) String() string {
 	text := fmt.Sprintf("%s %.8s…", e.Type, e.ID)
 	for _, detail := range []string{e.Data.ClientID, e.Data.Topic + e.Data.TopicFilter, string(e.Data.Payload)} {
 		if detail != "" {
@@ -123,8 +125,8 @@ func (e demoEvent) String() string {
 	return text
 }
 
-func (r *demoReceiver) read(w http.ResponseWriter, request *http.Request) (event demoEvent, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxListenBody))
+func (r *receiver) read(w http.ResponseWriter, request *http.Request) (event shownEvent, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
 	if err = errors.Join(err, json.Unmarshal(body, &event)); err != nil {
 		http.Error(w, "this is no event", http.StatusBadRequest)
 		return event, false

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ func TestLossSaysWhatWouldHaveKeptTheEvents(t *testing.T) {
 		true:  "check that the disk has room",
 	} {
 		var log bytes.Buffer
-		s := &service{log: slog.New(slog.NewTextHandler(&log, nil)), hasPlace: hasPlace}
+		s := &Service{log: slog.New(slog.NewTextHandler(&log, nil)), hasPlace: hasPlace}
 		s.complainOf(7)
 		require.Contains(t, log.String(), "events are LOST")
 		require.Contains(t, log.String(), "events=7")

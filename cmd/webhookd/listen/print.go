@@ -1,4 +1,4 @@
-package main
+package listen
 
 import (
 	"bytes"
@@ -7,16 +7,18 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
 )
 
 const (
-	maxListenPrint = 400 // bytes of a body that a line shows
-	maxListenItems = 100 // lines that an array gets
+	maxPrint = 400 // bytes of a body that a line shows
+	maxItems = 100 // lines that an array gets
 )
 
 // described is what arrived, in one line, and a line for each item where it is an array. Nothing of it can do anything to
 // a terminal.
-func (l *listenCommand) described(contentType string, body []byte) (what string, items []string) {
+func (l *Options) described(contentType string, body []byte) (what string, items []string) {
 	if isArray(body) {
 		count, items := l.items(body)
 		return fmt.Sprintf("array of %d", count), items
@@ -33,13 +35,13 @@ func isArray(body []byte) bool {
 }
 
 // items counts the items of an array and shows them, the first 100 where bodies are not shown whole.
-func (l *listenCommand) items(array []byte) (count int, shown []string) {
+func (l *Options) items(array []byte) (count int, shown []string) {
 	decoder := json.NewDecoder(bytes.NewReader(array))
 	_, _ = decoder.Token() // the array is valid
 	var item json.RawMessage
 	for ; decoder.More(); count++ {
 		_ = decoder.Decode(&item)
-		if l.Full || count < maxListenItems {
+		if l.Full || count < maxItems {
 			shown = append(shown, l.shown(item))
 		}
 	}
@@ -55,26 +57,17 @@ func isJSONType(contentType string) bool {
 }
 
 // shown is a text in one line that can't do anything to a terminal.
-func (l *listenCommand) shown(body []byte) string {
+func (l *Options) shown(body []byte) string {
 	var compact bytes.Buffer
 	text := string(body)
 	if err := json.Compact(&compact, body); err == nil {
 		text = compact.String()
 	}
-	if !isPrintable(text) {
+	if !terminal.Printable(text) {
 		text = strconv.QuoteToGraphic(text)
 	}
-	if !l.Full && len(text) > maxListenPrint {
-		text = strings.ToValidUTF8(text[:maxListenPrint], "") + "…"
+	if !l.Full && len(text) > maxPrint {
+		text = strings.ToValidUTF8(text[:maxPrint], "") + "…"
 	}
 	return text
-}
-
-func isPrintable(text string) bool {
-	for _, r := range text {
-		if !strconv.IsPrint(r) {
-			return false
-		}
-	}
-	return true
 }

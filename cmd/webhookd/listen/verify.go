@@ -1,11 +1,9 @@
-package main
+package listen
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -23,11 +21,11 @@ func newVerifier(secrets []string) (verifier, error) {
 	var keys verifier
 	for _, secret := range secrets {
 		if name, ok := strings.CutPrefix(secret, "@"); ok {
-			text, err := os.ReadFile(name)
+			text, err := config.ReadSecretFile(name)
 			if err != nil {
-				return nil, fmt.Errorf("--secret: %w", err)
+				return nil, fmt.Errorf("--secret @FILE %w", err)
 			}
-			secret = string(bytes.TrimSpace(text))
+			secret = strings.TrimSpace(text)
 		}
 		key, err := httpclient.ParseSecret(config.Secret(secret))
 		if err != nil {

@@ -13,20 +13,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
 	"github.com/fluxmq/webhookd/config"
 )
 
 const (
 	// adminTimeout is more than the admin side takes for a look through the dead letters.
-	adminTimeout   = 3 * time.Minute
-	maxAdminAnswer = 512 << 20
+	adminTimeout     = 3 * time.Minute
+	maxAdminAnswer   = 512 << 20
+	maxAdminSentence = 400 // characters of a refusal
 )
 
 // adminFlags say where the admin side of a running webhookd is.
 type adminFlags struct {
-	Config string `xor:"admin" required:"" placeholder:"FILE" help:"The configuration of the running webhookd: its admin.listen and admin.token."`
-	URL    string `xor:"admin" required:"" placeholder:"URL" help:"The URL of its admin side, in place of --config."`
-	Token  string `env:"WEBHOOKD_ADMIN_TOKEN" placeholder:"TOKEN" help:"admin.token, where --config does not say it."`
+	Config string `xor:"admin" placeholder:"FILE" help:"The configuration of the running webhookd: its admin.listen and admin.token."`
+	URL    string `xor:"admin" name:"url" placeholder:"URL" help:"The URL of its admin side, as http://127.0.0.1:9090; either this or --config is needed."`
+	Token  string `env:"WEBHOOKD_ADMIN_TOKEN" placeholder:"TOKEN" help:"admin.token; with --config, in place of the one there."`
 }
 
 // adminClient talks to the admin side of a running webhookd.
@@ -36,7 +38,8 @@ type adminClient struct {
 	http  http.Client
 }
 
-func (f adminFlags) client() (*adminClient, error) {
+// client makes a client from the flags; its errors are for who gave them.
+func (f adminFlags) client(c console) (*adminClient, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = proxyOfSecured
 	client := &adminClient{token: f.Token, http: http.Client{
@@ -45,8 +48,11 @@ func (f adminFlags) client() (*adminClient, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	address := f.URL
-	if f.Config != "" {
-		admin, err := loadAdmin(f.Config)
+	switch {
+	case f.Config == "" && f.URL == "":
+		return nil, errors.New("missing flags: --config=FILE or --url=URL")
+	case f.Config != "":
+		admin, err := loadAdmin(c, f.Config)
 		if err != nil {
 			return nil, err
 		}
@@ -78,8 +84,8 @@ func proxyOfSecured(request *http.Request) (*url.URL, error) {
 	return http.ProxyFromEnvironment(request)
 }
 
-func loadAdmin(file string) (*config.Admin, error) {
-	cfg, _, err := config.Load(file)
+func loadAdmin(c console, file string) (*config.Admin, error) {
+	cfg, _, err := c.load(file)
 	if err != nil {
 		return nil, err
 	}
@@ -158,5 +164,5 @@ func refusalOf(status int, text []byte) error {
 		return fmt.Errorf("the admin side answers %d: is it webhookd's, and of this version?", status)
 	}
 	sentence := strings.TrimSpace(refused.Error.Field + " " + refused.Error.Problem)
-	return fmt.Errorf("the admin side answers %d: %s", status, shown(sentence, maxListenPrint))
+	return fmt.Errorf("the admin side answers %d: %s", status, terminal.Shown(sentence, maxAdminSentence))
 }

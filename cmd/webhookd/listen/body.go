@@ -1,4 +1,4 @@
-package main
+package listen
 
 import (
 	"compress/gzip"
@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-const maxListenBody = 16 << 20 // as sent, and after decompression
+const maxBody = 16 << 20 // as sent, and after decompression
 
 // unreadable is a body that can't be read, and what to answer.
 type unreadable struct {
@@ -20,7 +20,7 @@ func (u *unreadable) Error() string { return u.reason }
 
 // readBody reads a request's body and undoes its Content-Encoding.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *unreadable) {
-	sent := http.MaxBytesReader(w, r.Body, maxListenBody)
+	sent := http.MaxBytesReader(w, r.Body, maxBody)
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 		return readAll(sent)
@@ -29,7 +29,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *unreadable) {
 		if err != nil {
 			return nil, whyUnreadable(err)
 		}
-		return readAll(http.MaxBytesReader(w, text, maxListenBody))
+		return readAll(http.MaxBytesReader(w, text, maxBody))
 	default:
 		return nil, &unreadable{http.StatusUnsupportedMediaType, fmt.Sprintf("the content encoding is %.40q, not gzip", encoding)}
 	}
@@ -46,7 +46,7 @@ func readAll(reader io.Reader) ([]byte, *unreadable) {
 func whyUnreadable(err error) *unreadable {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return &unreadable{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", maxListenBody>>20)}
+		return &unreadable{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", maxBody>>20)}
 	}
 	return &unreadable{http.StatusBadRequest, "the body can't be read: " + err.Error()}
 }

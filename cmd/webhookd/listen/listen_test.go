@@ -1,4 +1,4 @@
-package main
+package listen
 
 import (
 	"bytes"
@@ -24,18 +24,17 @@ const (
 )
 
 // listening serves what `webhookd listen` does with these options, and returns what it printed.
-func listening(t *testing.T, command listenCommand) (url string, printed func() string) {
+func listening(t *testing.T, options Options) (url string, printed func() string) {
 	t.Helper()
-	command.Status, command.Every = http.StatusOK, 1
-	verifier, err := newVerifier(command.Secrets)
-	require.NoError(t, err)
+	options.Status, options.Every = http.StatusOK, 1
 	var out bytes.Buffer
-	printer := &webhookPrinter{listenCommand: &command, verifier: verifier, out: &out}
-	server := httptest.NewServer(printer)
+	receiver, err := New(options, &out)
+	require.NoError(t, err)
+	server := httptest.NewServer(receiver)
 	t.Cleanup(server.Close)
 	return server.URL, func() string {
-		printer.mu.Lock()
-		defer printer.mu.Unlock()
+		receiver.mu.Lock()
+		defer receiver.mu.Unlock()
 		return out.String()
 	}
 }
@@ -97,7 +96,7 @@ func TestOnlyARequestSignedWithOneOfTheSecretsIsTaken(t *testing.T) {
 		}, 401, "refused: webhook-timestamp is no number → 401"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url, printed := listening(t, listenCommand{Secrets: []string{secretOne, "@" + file}})
+			url, printed := listening(t, Options{Secrets: []string{secretOne, "@" + file}})
 			require.Equal(t, c.status, post(t, url, body, c.header()))
 			require.Contains(t, printed(), c.says)
 			require.Equal(t, 1, strings.Count(printed(), "\n"))
@@ -106,11 +105,9 @@ func TestOnlyARequestSignedWithOneOfTheSecretsIsTaken(t *testing.T) {
 }
 
 func TestRefusedRequestDoesNotCountForEvery(t *testing.T) {
-	printer := &webhookPrinter{listenCommand: &listenCommand{Status: 503, Every: 2}, out: &bytes.Buffer{}}
-	verifier, err := newVerifier([]string{secretOne})
+	receiver, err := New(Options{Status: 503, Every: 2, Secrets: []string{secretOne}}, &bytes.Buffer{})
 	require.NoError(t, err)
-	printer.verifier = verifier
-	server := httptest.NewServer(printer)
+	server := httptest.NewServer(receiver)
 	defer server.Close()
 	for _, want := range []int{200, 401, 503} {
 		header := http.Header{}
@@ -124,7 +121,7 @@ func TestRefusedRequestDoesNotCountForEvery(t *testing.T) {
 func TestSecretThatIsNoneIsNotShown(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("topsecret"), 0o600))
-	for _, secret := range []string{"topsecret", "whsec_topsecret", "@" + file, "@/no/such/file", ""} {
+	for _, secret := range []string{"topsecret", "whsec_topsecret", "@" + file, "@/no/such/file", "@/dev/zero", ""} {
 		_, err := newVerifier([]string{secretOne, secret})
 		require.ErrorContains(t, err, "--secret")
 		require.NotContains(t, err.Error(), "topsecret")
@@ -139,8 +136,8 @@ func TestBodyIsReadWithinABound(t *testing.T) {
 		says           string
 	}{
 		"gzip":              {"gzip", gzipOf(t, event), 200, `POST {"a":"xxx`},
-		"gzip that bursts":  {"gzip", gzipOf(t, make([]byte, maxListenBody+1)), 413, "refused: the body is larger than 16 MiB → 413"},
-		"too large":         {"", strings.Repeat("a", maxListenBody+1), 413, "refused: the body is larger than 16 MiB → 413"},
+		"gzip that bursts":  {"gzip", gzipOf(t, make([]byte, maxBody+1)), 413, "refused: the body is larger than 16 MiB → 413"},
+		"too large":         {"", strings.Repeat("a", maxBody+1), 413, "refused: the body is larger than 16 MiB → 413"},
 		"cut off":           {"gzip", gzipOf(t, event)[:30], 400, "refused: the body can't be read: unexpected EOF → 400"},
 		"no gzip":           {"gzip", string(event), 400, "refused: the body can't be read: gzip: invalid header → 400"},
 		"nothing, as gzip":  {"gzip", "", 400, "refused: the body can't be read: EOF → 400"},
@@ -148,7 +145,7 @@ func TestBodyIsReadWithinABound(t *testing.T) {
 		"no encoding named": {"identity", "{}", 200, "POST {} → 200"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url, printed := listening(t, listenCommand{})
+			url, printed := listening(t, Options{})
 			header := http.Header{}
 			if c.encoding != "" {
 				header.Set("Content-Encoding", c.encoding)
@@ -160,7 +157,7 @@ func TestBodyIsReadWithinABound(t *testing.T) {
 }
 
 func TestSignatureOfAGzipBodyIsVerifiedAfterDecompression(t *testing.T) {
-	url, printed := listening(t, listenCommand{Secrets: []string{secretOne}})
+	url, printed := listening(t, Options{Secrets: []string{secretOne}})
 	body := "[1,2] "
 	header := signed(t, secretOne, body, time.Now())
 	header.Set("Content-Encoding", "gzip")
@@ -189,7 +186,7 @@ func TestWhatArrivedIsDescribed(t *testing.T) {
 		"all of it":             {true, "application/json", many, "array of 150", 150, "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			what, items := (&listenCommand{Full: c.full}).described(c.contentType, []byte(c.body))
+			what, items := (&Options{Full: c.full}).described(c.contentType, []byte(c.body))
 			require.Equal(t, c.what, what)
 			require.Len(t, items, c.items)
 			if c.items > 0 {
@@ -204,9 +201,9 @@ func FuzzDescribed(f *testing.F) {
 	f.Add("text/\x1b[2J", []byte("\x1b]0;title\a\r\n"))
 	f.Add("", []byte("\xff\xfe\u202e"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		what, items := (&listenCommand{}).described(contentType, body)
+		what, items := (&Options{}).described(contentType, body)
 		for _, line := range append(items, what) {
-			require.LessOrEqual(t, len(line), 2*(maxListenPrint+len("…"))+1)
+			require.LessOrEqual(t, len(line), 2*(maxPrint+len("…"))+1)
 			for _, r := range line {
 				require.False(t, unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r), "%q", line)
 			}

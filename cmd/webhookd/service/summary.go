@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"log/slog"
@@ -10,8 +10,8 @@ import (
 )
 
 // summarize logs what became of every event, for the mailbox and each endpoint; nothing where none came.
-func (s *service) summarize() {
-	stats := s.router.Stats()
+func (s *Service) summarize() {
+	stats := s.Router.Stats()
 	if !acceptedAny(stats) {
 		return
 	}
@@ -34,9 +34,10 @@ func (s *service) summarize() {
 	if lost := stats.Lost(); lost > 0 {
 		s.complainOf(lost)
 	}
+	s.tellOfFullQueues(stats)
 }
 
-func (s *service) complainOf(lost uint64) {
+func (s *Service) complainOf(lost uint64) {
 	if s.hasPlace {
 		s.log.Error("events are LOST: they could not be written into dead_letters.dir", "events", lost,
 			"advice", "the log says why where it says that a dead letter is not kept: check that the disk has room")
@@ -44,6 +45,19 @@ func (s *service) complainOf(lost uint64) {
 	}
 	s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
 		"advice", "set dead_letters.dir, or give shutdown_timeout more time")
+}
+
+// tellOfFullQueues says what the exit code does not tell: what gave way was never promised to anyone.
+func (s *Service) tellOfFullQueues(stats router.Stats) {
+	evicted, refused := stats.Mailbox.Of(delivery.DroppedEvicted), stats.Mailbox.Of(delivery.DroppedRefused)
+	for _, endpoint := range stats.Endpoints {
+		evicted += endpoint.Of(delivery.DroppedEvicted)
+		refused += endpoint.Of(delivery.DroppedRefused)
+	}
+	if evicted+refused > 0 {
+		s.log.Warn("events were evicted from full queues, or refused by them", "evicted", evicted, "refused", refused,
+			"advice", "give queue_size and queue_bytes more room, or the endpoints more workers")
+	}
 }
 
 // acceptedAny tells whether there is an event to tell of: one that came, or a dead letter that was replayed.

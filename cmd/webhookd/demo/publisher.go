@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	demoTopic    = "demo/temperature"
-	demoInterval = time.Second
-	demoPatience = 5 * time.Second // with the broker's answers
+	topic           = "demo/temperature"
+	publishInterval = time.Second
+	patience        = 5 * time.Second // with the broker's answers
 )
 
-// demoClient is an MQTT 5.0 client that publishes to the demo's broker, and subscribes to what it publishes.
-type demoClient struct {
+// publisher is an MQTT 5.0 client that publishes to the demo's broker, and subscribes to what it publishes.
+type publisher struct {
 	client    *paho.Client
 	published sync.WaitGroup
 	cancel    context.CancelFunc
 }
 
-func startDemoClient(address string) (*demoClient, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), demoPatience)
+func startPublisher(address string) (*publisher, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -35,24 +35,24 @@ func startDemoClient(address string) (*demoClient, error) {
 	if _, err = client.Connect(ctx, &paho.Connect{ClientID: "demo-client", KeepAlive: 30, CleanStart: true}); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect the demo's client: %w", err), connection.Close())
 	}
-	subscription := &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: demoTopic}}}
+	subscription := &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: topic}}}
 	if _, err = client.Subscribe(ctx, subscription); err != nil {
 		return nil, errors.Join(fmt.Errorf("subscribe the demo's client: %w", err), connection.Close())
 	}
-	d := &demoClient{client: client}
+	p := &publisher{client: client}
 	publishing, stop := context.WithCancel(context.Background())
-	d.cancel = stop
-	d.published.Go(func() { d.publish(publishing) })
-	return d, nil
+	p.cancel = stop
+	p.published.Go(func() { p.publish(publishing) })
+	return p, nil
 }
 
 // publish publishes until it is told to stop, or the broker is gone.
-func (d *demoClient) publish(ctx context.Context) {
-	ticker := time.NewTicker(demoInterval)
+func (p *publisher) publish(ctx context.Context) {
+	ticker := time.NewTicker(publishInterval)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
-		message := &paho.Publish{Topic: demoTopic, QoS: 1, Payload: fmt.Appendf(nil, "reading %d", n)}
-		if _, err := d.client.Publish(ctx, message); err != nil {
+		message := &paho.Publish{Topic: topic, QoS: 1, Payload: fmt.Appendf(nil, "reading %d", n)}
+		if _, err := p.client.Publish(ctx, message); err != nil {
 			return
 		}
 		select {
@@ -63,10 +63,10 @@ func (d *demoClient) publish(ctx context.Context) {
 	}
 }
 
-func (d *demoClient) stop() error {
-	d.cancel()
-	d.published.Wait()
-	if err := d.client.Disconnect(&paho.Disconnect{}); err != nil {
+func (p *publisher) stop() error {
+	p.cancel()
+	p.published.Wait()
+	if err := p.client.Disconnect(&paho.Disconnect{}); err != nil {
 		return fmt.Errorf("disconnect the demo's client: %w", err)
 	}
 	return nil
