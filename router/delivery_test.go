@@ -262,7 +262,7 @@ func TestFiveRejectionsOpenNoBreaker(t *testing.T) {
 
 func TestFailingEndpointDoesNotFloodTheLog(t *testing.T) {
 	virtually(t, func(t *testing.T) {
-		r := newRig(t, nil, config.Endpoint{Name: "a"})
+		r := newRig(t, nil, config.Endpoint{Name: "a", CircuitBreaker: config.CircuitBreaker{RejectionThreshold: config.NoRejectionThreshold}})
 		r.receivers["a"].answers(always(badRequest))
 		r.notifyMany(1, 1000)
 		advance(11 * time.Second)

@@ -193,7 +193,7 @@ var (
 )
 
 func busy(retryAfter time.Duration) messages.Outcome {
-	return messages.Outcome{Kind: messages.OutcomeAway, Status: 429, Sent: true, Err: fmt.Errorf("status 429"),
+	return messages.Outcome{Kind: messages.OutcomeThrottled, Status: 429, Sent: true, Err: fmt.Errorf("status 429"),
 		PauseAsked: true, Pause: retryAfter}
 }
 
