@@ -54,6 +54,7 @@ func (e *Endpoint) Panicked(now time.Time, d *Delivery) Verdict {
 		sequel = split
 	}
 	v := d.verdict(part{d.outgoing(), d.tries}, DeadPanic, sequel)
+	d.deliveredBefore = e.delivered
 	e.breaker.ignore(d.generation)
 	e.follow(d, v, now)
 	return v
