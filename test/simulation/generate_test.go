@@ -96,7 +96,18 @@ func drawEndpoint(t *rapid.T, giants bool, name string) config.Endpoint {
 	if giants || chance(t, 3) {
 		e.QueueBytes = 64 << 10
 	}
+	if chance(t, 4) {
+		impatient(t, &e)
+	}
 	return e
+}
+
+// impatient makes an endpoint that gives an event up soon that its receiver turns away.
+func impatient(t *rapid.T, e *config.Endpoint) {
+	e.Events, e.TopicFilters, e.MaxAge, e.RateLimit = nil, nil, 0, config.RateLimit{}
+	e.Retry.InitialInterval, e.Retry.MaxInterval, e.Retry.Multiplier = 100*time.Millisecond, time.Second, 1
+	e.Retry.GiveUpAfter = one(t, ms(500, 3000, 20_000)...)
+	e.Workers++
 }
 
 func drawBatch(t *rapid.T) config.Batch {
@@ -111,7 +122,7 @@ func drawBatch(t *rapid.T) config.Batch {
 }
 
 func drawBehaviour(t *rapid.T) behaviour {
-	if chance(t, 8) {
+	if chance(t, 5) {
 		return behaviour{latency: one(t, ms(0, 5)...), usual: well, poison: &unavailable, poisoned: 20}
 	}
 	b := behaviour{latency: one(t, ms(0, 5, 50, 300, 2000)...), usual: drawAnswer(t)}
