@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,7 @@ func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 	require.NoError(t, err)
 	webhook := config.Default().Webhook
 	webhook.Endpoints = []config.Endpoint{{Name: "a"}}
-	endpoint := NewEndpoint(webhook.Resolve()[0], rejecting{}, slog.New(slog.DiscardHandler))
+	endpoint := NewEndpoint(webhook.Resolve()[0], rejecting{}, rand.Float64, slog.New(slog.DiscardHandler))
 	system := quietSystem()
 	parent := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
 		if _, started := ctx.Message().(*actor.Started); started {
