@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 const (
@@ -28,20 +29,20 @@ const (
 	maxFilterBody = 64 << 10
 )
 
-var replayChoices = map[string]messages.Replays{
-	"false": messages.OpenOnly,
-	"true":  messages.ReplayedOnly,
-	"all":   messages.OpenAndReplayed,
+var replayChoices = map[string]store.Replays{
+	"false": store.OpenOnly,
+	"true":  store.ReplayedOnly,
+	"all":   store.OpenAndReplayed,
 }
 
 // parameters are those that a list takes, each at most once.
-var parameters = map[string]func(*messages.DeadLetterQuery, string) error{
-	"endpoint": func(q *messages.DeadLetterQuery, value string) error { return setText(&q.Endpoint, value) },
-	"type":     func(q *messages.DeadLetterQuery, value string) error { return setType(&q.Type, value) },
-	"since":    func(q *messages.DeadLetterQuery, value string) error { return setTime(&q.Since, value) },
-	"until":    func(q *messages.DeadLetterQuery, value string) error { return setTime(&q.Until, value) },
-	"error":    func(q *messages.DeadLetterQuery, value string) error { return setText(&q.Error, value) },
-	"replayed": func(q *messages.DeadLetterQuery, value string) (err error) {
+var parameters = map[string]func(*store.DeadLetterQuery, string) error{
+	"endpoint": func(q *store.DeadLetterQuery, value string) error { return setText(&q.Endpoint, value) },
+	"type":     func(q *store.DeadLetterQuery, value string) error { return setType(&q.Type, value) },
+	"since":    func(q *store.DeadLetterQuery, value string) error { return setTime(&q.Since, value) },
+	"until":    func(q *store.DeadLetterQuery, value string) error { return setTime(&q.Until, value) },
+	"error":    func(q *store.DeadLetterQuery, value string) error { return setText(&q.Error, value) },
+	"replayed": func(q *store.DeadLetterQuery, value string) (err error) {
 		choice, known := replayChoices[value]
 		if !known {
 			err = errors.New("must be true, false or all")
@@ -49,13 +50,13 @@ var parameters = map[string]func(*messages.DeadLetterQuery, string) error{
 		q.Replayed = choice
 		return err
 	},
-	"after": func(q *messages.DeadLetterQuery, value string) (err error) {
+	"after": func(q *store.DeadLetterQuery, value string) (err error) {
 		if q.After, err = uuid.Parse(value); err != nil {
 			err = errors.New("is no UUID")
 		}
 		return err
 	},
-	"limit": func(q *messages.DeadLetterQuery, value string) error {
+	"limit": func(q *store.DeadLetterQuery, value string) error {
 		limit, err := strconv.Atoi(value)
 		if err != nil || limit < 1 || limit > maxLimit {
 			return fmt.Errorf("must be 1 to %d", maxLimit)
@@ -65,8 +66,8 @@ var parameters = map[string]func(*messages.DeadLetterQuery, string) error{
 	},
 }
 
-func parseQuery(raw string) (messages.DeadLetterQuery, *refusal) {
-	query := messages.DeadLetterQuery{Limit: defaultLimit}
+func parseQuery(raw string) (store.DeadLetterQuery, *refusal) {
+	query := store.DeadLetterQuery{Limit: defaultLimit}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return query, &refusal{status: http.StatusBadRequest, Problem: "the query can't be read"}
@@ -114,19 +115,19 @@ func setTime(at *time.Time, value string) error {
 
 func cut(text string) string { return fmt.Sprintf("%.64s", strings.ToValidUTF8(text, "?")) }
 
-// readFilter reads the body of a replay: an object with the fields of messages.DeadLetterFilter; {} chooses all.
-func readFilter(w http.ResponseWriter, r *http.Request) (messages.DeadLetterFilter, *refusal) {
-	var given *messages.DeadLetterFilter // null must not choose all
+// readFilter reads the body of a replay: an object with the fields of store.DeadLetterFilter; {} chooses all.
+func readFilter(w http.ResponseWriter, r *http.Request) (store.DeadLetterFilter, *refusal) {
+	var given *store.DeadLetterFilter // null must not choose all
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return messages.DeadLetterFilter{}, &refusal{status: http.StatusUnsupportedMediaType, Problem: "Content-Type must be application/json"}
+		return store.DeadLetterFilter{}, &refusal{status: http.StatusUnsupportedMediaType, Problem: "Content-Type must be application/json"}
 	}
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFilterBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&given); err != nil {
-		return messages.DeadLetterFilter{}, refuseBody(err)
+		return store.DeadLetterFilter{}, refuseBody(err)
 	}
 	if _, err := decoder.Token(); given == nil || !errors.Is(err, io.EOF) {
-		return messages.DeadLetterFilter{}, &refusal{status: http.StatusBadRequest, Problem: "the body must be one JSON object"}
+		return store.DeadLetterFilter{}, &refusal{status: http.StatusBadRequest, Problem: "the body must be one JSON object"}
 	}
 	return *given, checkFilter(*given)
 }
@@ -142,7 +143,7 @@ func refuseBody(err error) *refusal {
 	return &refusal{status: http.StatusBadRequest, Problem: "the body is no filter: " + cut(err.Error())}
 }
 
-func checkFilter(filter messages.DeadLetterFilter) *refusal {
+func checkFilter(filter store.DeadLetterFilter) *refusal {
 	switch {
 	case filter.IDs != nil && len(filter.IDs) == 0: // who looked for some and found none does not mean all
 		return badField("ids", "is empty: leave it out to choose all")

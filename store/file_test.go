@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -25,14 +24,14 @@ import (
 // smallBytes has room for some two hundred letters.
 const smallBytes = 64 << 10
 
-func listAll(t *testing.T, letters *DeadLetters) messages.DeadLetterPage {
+func listAll(t *testing.T, letters *DeadLetters) DeadLetterPage {
 	t.Helper()
-	page, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1 << 20, Replayed: messages.OpenAndReplayed})
+	page, err := letters.List(context.Background(), DeadLetterQuery{Limit: 1 << 20, Replayed: OpenAndReplayed})
 	require.NoError(t, err)
 	return page
 }
 
-func eventIDsOf(page messages.DeadLetterPage) []string {
+func eventIDsOf(page DeadLetterPage) []string {
 	var ids []string
 	for _, letter := range page.Letters {
 		ids = append(ids, letter.EventID)
@@ -43,23 +42,10 @@ func eventIDsOf(page messages.DeadLetterPage) []string {
 func keepMany(t *testing.T, letters *DeadLetters, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		b := letterOf(newEvent(t, fmt.Sprint(i)))
-		b.letter.Time = time.Now()
-		require.True(t, letters.keep(b), i)
+		letter := letterOf(newEvent(t, fmt.Sprint(i)))
+		letter.Time = time.Now()
+		require.True(t, letters.Keep(letter, false), i)
 	}
-}
-
-// spawnLetters starts the dead-letter actor; it ends with the actor whose PID this is.
-func spawnLetters(system *actor.ActorSystem, letters *DeadLetters) (parent *actor.PID) {
-	spawned := make(chan struct{})
-	parent = system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-		if _, started := ctx.Message().(*actor.Started); started {
-			letters.Spawn(ctx)
-			close(spawned)
-		}
-	}))
-	<-spawned
-	return parent
 }
 
 // bytesIn is the size of all files but the lock, and their number.
@@ -128,23 +114,21 @@ func TestFilesOlderThanMaxAgeAreDeletedThoughNothingIsWritten(t *testing.T) {
 		dir := t.TempDir()
 		cfg := config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30, MaxAge: 2 * day}
 		letters := openLettersOf(t, cfg)
-		system := quietSystem()
-		parent := spawnLetters(system, letters)
-		synctest.Wait()
 		keepMany(t, letters, 0, 1)
 		time.Sleep(12 * time.Hour)
 		keepMany(t, letters, 1, 2)
-		time.Sleep(2 * day)
-		synctest.Wait()
+		time.Sleep(12 * time.Hour)
+		letters.Tend() // begins another file
+		time.Sleep(36 * time.Hour)
+		letters.Tend()
 		require.Equal(t, []string{"0", "1"}, eventIDsOf(listAll(t, letters)), "its file grew for a day")
-		time.Sleep(12*time.Hour + tendInterval)
-		synctest.Wait()
+		time.Sleep(12 * time.Hour)
+		letters.Tend()
 		require.Empty(t, listAll(t, letters).Letters)
 		_, files := bytesIn(t, dir)
 		require.Equal(t, 1, files)
 
 		keepMany(t, letters, 2, 3)
-		require.NoError(t, system.Root.StopFuture(parent).Wait())
 		require.NoError(t, letters.Close())
 		time.Sleep(day)
 		again := openLettersOf(t, cfg)
@@ -155,7 +139,6 @@ func TestFilesOlderThanMaxAgeAreDeletedThoughNothingIsWritten(t *testing.T) {
 		again = openLettersOf(t, cfg)
 		require.Empty(t, listAll(t, again).Letters)
 		require.NoError(t, again.Close())
-		time.Sleep(5 * time.Second) // lets the actor system's own timers end
 	})
 }
 
@@ -165,10 +148,10 @@ func TestLetterLargerThanAllFilesIsLost(t *testing.T) {
 	require.NoError(t, err)
 	defer letters.Close()
 	keepMany(t, letters, 0, 1)
-	require.False(t, letters.keep(letterOf(newEventOf(t, "large", smallBytes))))
+	require.False(t, letters.Keep(letterOf(newEventOf(t, "large", smallBytes)), false))
 	require.Contains(t, log.String(), "dead_letters.max_bytes")
-	require.True(t, letters.keep(letterOf(newEventOf(t, "half", smallBytes/2))))
-	require.True(t, letters.keep(letterOf(newEventOf(t, "another half", smallBytes/2))))
+	require.True(t, letters.Keep(letterOf(newEventOf(t, "half", smallBytes/2)), false))
+	require.True(t, letters.Keep(letterOf(newEventOf(t, "another half", smallBytes/2)), false))
 	require.Equal(t, []string{"another half"}, eventIDsOf(listAll(t, letters)))
 }
 
@@ -180,7 +163,7 @@ func TestFileThatCanNotBeRotatedGrowsOnUntilMaxBytes(t *testing.T) {
 	keepMany(t, letters, 0, 1)
 	blockRotation(t, letters)
 	kept := 1
-	for letters.keep(letterOf(newEvent(t, fmt.Sprint(kept)))) {
+	for letters.Keep(letterOf(newEvent(t, fmt.Sprint(kept))), false) {
 		kept++
 	}
 	require.Greater(t, letters.file.size, int64(smallBytes)*7/8)
@@ -272,7 +255,7 @@ func TestReadingEndsWithItsContextAndWithClose(t *testing.T) {
 	keepMany(t, letters, 0, 10)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := letters.List(ctx, messages.DeadLetterQuery{Limit: 1})
+	_, err := letters.List(ctx, DeadLetterQuery{Limit: 1})
 	require.ErrorIs(t, err, context.Canceled)
 
 	for range maxReads {
@@ -281,13 +264,13 @@ func TestReadingEndsWithItsContextAndWithClose(t *testing.T) {
 	}
 	waiting := make(chan error)
 	go func() {
-		_, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1})
+		_, err := letters.List(context.Background(), DeadLetterQuery{Limit: 1})
 		waiting <- err
 	}()
 	short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	_, err = letters.List(short, messages.DeadLetterQuery{Limit: 1})
-	require.ErrorIs(t, err, messages.ErrDeadLettersBusy)
+	_, err = letters.List(short, DeadLetterQuery{Limit: 1})
+	require.ErrorIs(t, err, ErrDeadLettersBusy)
 	require.NoError(t, letters.Close())
 	require.ErrorIs(t, <-waiting, messages.ErrClosed)
 }

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"bufio"
@@ -90,7 +90,7 @@ func timeOfFirstLine(file io.Reader, now time.Time) time.Time {
 	return stamped.Time
 }
 
-// encodeLine is the line of a *messages.DeadLetter or a messages.DeadLetterMark, with its end.
+// encodeLine is the line of a *DeadLetter or a ReplayEnd, with its end.
 func encodeLine(letter any) ([]byte, error) {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
