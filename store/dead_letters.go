@@ -39,6 +39,7 @@ type DeadLetters struct {
 	bytes    int
 	replayed map[uuid.UUID]Replayed // of latest, without a file
 	file     *letterFile            // nil: memory only
+	deleted  Deletions              // of a file that is closed
 	complain time.Time
 
 	replays replays
@@ -80,7 +81,7 @@ func (l *DeadLetters) store(letter *DeadLetter, stopping bool) bool {
 	if l.file == nil {
 		return !stopping
 	}
-	if err := l.file.write(letter); err != nil {
+	if err := l.file.write(letter, time.Now()); err != nil {
 		l.complainOf(err)
 		return false
 	}
@@ -128,6 +129,16 @@ func (l *DeadLetters) Tend() {
 	l.recordReplayEnds()
 }
 
+// Deleted is how many letters were deleted from the files since they were opened.
+func (l *DeadLetters) Deleted() Deletions {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		return l.file.deleted
+	}
+	return l.deleted
+}
+
 // Close writes the file to the disk and closes it, and ends whoever reads. What is kept afterwards is kept in memory
 // only.
 func (l *DeadLetters) Close() error {
@@ -139,6 +150,7 @@ func (l *DeadLetters) Close() error {
 		return nil
 	}
 	err := l.file.close()
+	l.deleted = l.file.deleted
 	l.file = nil
 	return err
 }

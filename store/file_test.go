@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -110,7 +111,6 @@ func TestFilesThatGrewInTheSameMomentKeepTheirOrder(t *testing.T) {
 
 func TestFilesOlderThanMaxAgeAreDeletedThoughNothingIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const day = 24 * time.Hour
 		dir := t.TempDir()
 		cfg := config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30, MaxAge: 2 * day}
 		letters := openLettersOf(t, cfg)
@@ -125,6 +125,7 @@ func TestFilesOlderThanMaxAgeAreDeletedThoughNothingIsWritten(t *testing.T) {
 		time.Sleep(12 * time.Hour)
 		letters.Tend()
 		require.Empty(t, listAll(t, letters).Letters)
+		require.Equal(t, Deletions{MaxAge: 2}, letters.Deleted())
 		_, files := bytesIn(t, dir)
 		require.Equal(t, 1, files)
 
@@ -156,32 +157,23 @@ func TestLetterLargerThanAllFilesIsLost(t *testing.T) {
 }
 
 func TestFileThatCanNotBeRotatedGrowsOnUntilMaxBytes(t *testing.T) {
-	var log bytes.Buffer
-	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
-	require.NoError(t, err)
-	defer letters.Close()
-	keepMany(t, letters, 0, 1)
-	blockRotation(t, letters)
-	kept := 1
-	for letters.Keep(letterOf(newEvent(t, fmt.Sprint(kept))), false) {
-		kept++
-	}
-	require.Greater(t, letters.file.size, int64(smallBytes)*7/8)
-	require.LessOrEqual(t, letters.file.size, int64(smallBytes))
-	require.Len(t, listAll(t, letters).Letters, kept)
-	require.Equal(t, 1, strings.Count(log.String(), "the file of dead letters can't be rotated, and grows on"))
-	require.Contains(t, log.String(), "dead_letters.max_bytes is reached")
-}
-
-// blockRotation makes every rename fail: the name of the file becomes too long for the time that is added to it.
-func blockRotation(t *testing.T, letters *DeadLetters) {
-	t.Helper()
-	letters.mu.Lock()
-	defer letters.mu.Unlock()
-	long := strings.Repeat("x", 240) + ".jsonl"
-	require.NoError(t, os.Link(letters.file.path(), filepath.Join(letters.file.dir, long)))
-	require.NoError(t, letters.file.growing.Close())
-	letters.file.growing = newGrowingFile(filepath.Join(letters.file.dir, long))
+	synctest.Test(t, func(t *testing.T) { // where it is known what the next file will be called
+		var log bytes.Buffer
+		dir := t.TempDir()
+		letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		defer letters.Close()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, newLetterSegment(1, time.Now(), 0).name), 0o700))
+		kept := 0
+		for letters.Keep(letterOf(newEvent(t, fmt.Sprint(kept))), false) {
+			kept++
+		}
+		require.Greater(t, letters.file.size, int64(smallBytes)*7/8)
+		require.LessOrEqual(t, letters.file.size, int64(smallBytes))
+		require.Len(t, listAll(t, letters).Letters, kept)
+		require.Equal(t, 1, strings.Count(log.String(), "the file of dead letters can't be rotated, and grows on"))
+		require.Contains(t, log.String(), "dead_letters.max_bytes is reached")
+	})
 }
 
 func TestLettersAreReadWhileFilesRotateAndGo(t *testing.T) {
@@ -275,34 +267,76 @@ func TestReadingEndsWithItsContextAndWithClose(t *testing.T) {
 	require.ErrorIs(t, <-waiting, messages.ErrClosed)
 }
 
-func TestDeadLettersThatAreDeletedAreTold(t *testing.T) {
+func TestDeadLettersThatAreDeletedAreToldAndCounted(t *testing.T) {
 	var log bytes.Buffer
 	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, err)
-	keepMany(t, letters, 0, 200)
+	var endpoint taker
+	keepMany(t, letters, 0, 10)
+	replayAll(t, letters, endpoint.offer)
+	for _, ended := range endpoint.ended {
+		ended(delivery.Delivered)
+	}
+	require.Zero(t, letters.Deleted())
+	keepMany(t, letters, 10, 200)
+	gone := 200 - len(listAll(t, letters).Letters)
+	require.Greater(t, gone, 50)
+	require.Equal(t, Deletions{MaxBytes: uint64(gone)}, letters.Deleted())
 	require.NoError(t, letters.Close())
+	require.Equal(t, Deletions{MaxBytes: uint64(gone)}, letters.Deleted(), "also after Close")
 	require.Contains(t, log.String(), "the oldest dead letters are deleted: dead_letters.max_bytes is reached")
 }
 
-func TestFileThatIsTakenAwayIsBegunAnew(t *testing.T) {
-	for name, takeAway := range map[string]func(dir string) error{
-		"the file": func(dir string) error {
+func TestWhatIsTakenAwayIsBegunAnew(t *testing.T) {
+	for name, c := range map[string]struct {
+		takeAway func(dir string) error
+		left     []string // of the letters before
+	}{
+		"the file": {func(dir string) error {
 			return os.Rename(filepath.Join(dir, DeadLettersFile), filepath.Join(dir, "elsewhere"))
-		},
-		"the folder": os.RemoveAll,
+		}, nil},
+		"the lock":                            {func(dir string) error { return os.Remove(filepath.Join(dir, lockFile)) }, []string{"0", "1", "2"}},
+		"the folder":                          {os.RemoveAll, nil},
+		"the folder, and it stands elsewhere": {func(dir string) error { return os.Rename(dir, dir+"2") }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "letters")
 			var log bytes.Buffer
-			letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+			cfg := config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}
+			letters, err := OpenDeadLetters(cfg, slog.New(slog.NewTextHandler(&log, nil)))
 			require.NoError(t, err)
 			keepMany(t, letters, 0, 3)
-			require.NoError(t, takeAway(dir))
+			require.NoError(t, c.takeAway(dir))
 			keepMany(t, letters, 3, 5)
-			require.Equal(t, []string{"3", "4"}, eventIDsOf(listAll(t, letters)))
+			require.Equal(t, append(c.left, "3", "4"), eventIDsOf(listAll(t, letters)))
 			require.Contains(t, log.String(), "was taken away")
+
+			info, err := os.Stat(dir)
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+			bytesIn(t, dir)
+			_, err = OpenDeadLetters(cfg, slog.New(slog.DiscardHandler))
+			require.ErrorContains(t, err, "in use by another webhookd")
 			require.NoError(t, letters.Close())
-			require.Len(t, fileLines(t, dir), 3)
+			require.Len(t, fileLines(t, dir), len(c.left)+3)
 		})
 	}
+}
+
+func TestFolderThatAnotherProgramTookMeanwhileIsLeftToIt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "letters")
+	var log bytes.Buffer
+	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(dir))
+	other := openLetters(t, dir)
+	require.False(t, letters.Keep(letterOf(newEvent(t, "lost")), false))
+	require.Contains(t, log.String(), "a dead letter is not kept")
+	require.Contains(t, log.String(), "in use by another webhookd")
+	keepMany(t, other, 0, 1)
+	require.Equal(t, []string{"0"}, eventIDsOf(listAll(t, other)))
+
+	require.NoError(t, other.Close())
+	keepMany(t, letters, 1, 2)
+	require.Equal(t, []string{"0", "1"}, eventIDsOf(listAll(t, letters)))
 }

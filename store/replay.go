@@ -141,7 +141,7 @@ func (l *DeadLetters) recordReplayEnds() {
 
 func (l *DeadLetters) record(end ReplayEnd) error {
 	if l.file != nil {
-		return l.file.write(end)
+		return l.file.write(end, time.Now())
 	}
 	for _, letter := range l.latest.Items() {
 		if letter.ID == end.ID {
