@@ -4,8 +4,8 @@ help: ## list the targets
 build: ## build ./webhookd
 	go build -trimpath -ldflags '-s -w' -o webhookd ./cmd/webhookd
 
-demo: ## show it all on this machine
-	go run ./cmd/webhookd demo
+demo: build ## show it all on this machine
+	./webhookd demo
 
 test: ## run the tests with the race detector
 	go test -race ./...

@@ -28,8 +28,11 @@ func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attem
 		kind.leftOut++
 		return
 	}
+	if kind.leftOut > 0 {
+		log = log.With("left_out", kind.leftOut)
+	}
 	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
-		"attempt", v.Attempts, "error", outcome.Err, "next", v.String(), "advice", httpclient.Advice(outcome), "left_out", kind.leftOut)
+		"attempt", v.Attempts, "error", outcome.Err, "next", v.String(), "advice", httpclient.Advice(outcome))
 	kind.last, kind.leftOut = now, 0
 }
 

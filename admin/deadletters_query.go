@@ -1,15 +1,11 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,12 +18,13 @@ import (
 )
 
 const (
-	defaultLimit  = 100
-	maxLimit      = 1000
-	maxIDs        = 1000
-	maxTextBytes  = 256
-	maxFilterBody = 64 << 10
+	defaultLimit = 100
+	maxLimit     = 1000
+	maxTextBytes = 256
 )
+
+// errEmpty is said of what is there and chooses nothing: who looked for a value and found none does not mean all.
+var errEmpty = errors.New("is empty: leave it out to choose all")
 
 var replayChoices = map[string]store.Replays{
 	"false": store.OpenOnly,
@@ -89,7 +86,10 @@ func parseQuery(raw string) (store.DeadLetterQuery, *refusal) {
 }
 
 func setText(text *string, value string) error {
-	if len(value) > maxTextBytes {
+	switch {
+	case value == "":
+		return errEmpty
+	case len(value) > maxTextBytes:
 		return fmt.Errorf("has more than %d bytes", maxTextBytes)
 	}
 	*text = value
@@ -97,7 +97,10 @@ func setText(text *string, value string) error {
 }
 
 func setType(text *string, value string) error {
-	if _, err := messages.ParseType(value); value != "" && err != nil {
+	if value == "" {
+		return errEmpty
+	}
+	if _, err := messages.ParseType(value); err != nil {
 		return errors.New("is no event type")
 	}
 	*text = value
@@ -105,8 +108,11 @@ func setType(text *string, value string) error {
 }
 
 func setTime(at *time.Time, value string) error {
+	if value == "" {
+		return errEmpty
+	}
 	parsed, err := time.Parse(time.RFC3339Nano, value)
-	if err != nil {
+	if err != nil || parsed.IsZero() { // which would be as though it were not there
 		return errors.New("is no time by RFC 3339, as 2026-02-05T12:00:00Z")
 	}
 	*at = parsed
@@ -114,53 +120,3 @@ func setTime(at *time.Time, value string) error {
 }
 
 func cut(text string) string { return fmt.Sprintf("%.64s", strings.ToValidUTF8(text, "?")) }
-
-// readFilter reads the body of a replay: an object with the fields of store.DeadLetterFilter; {} chooses all.
-func readFilter(w http.ResponseWriter, r *http.Request) (store.DeadLetterFilter, *refusal) {
-	var given *store.DeadLetterFilter // null must not choose all
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return store.DeadLetterFilter{}, &refusal{status: http.StatusUnsupportedMediaType, Problem: "Content-Type must be application/json"}
-	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFilterBody))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&given); err != nil {
-		return store.DeadLetterFilter{}, refuseBody(err)
-	}
-	if _, err := decoder.Token(); given == nil || !errors.Is(err, io.EOF) {
-		return store.DeadLetterFilter{}, &refusal{status: http.StatusBadRequest, Problem: "the body must be one JSON object"}
-	}
-	return *given, checkFilter(*given)
-}
-
-func refuseBody(err error) *refusal {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return &refusal{status: http.StatusRequestEntityTooLarge, Problem: fmt.Sprintf("the body has more than %d bytes", maxFilterBody)}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &refusal{status: http.StatusRequestTimeout, Problem: "the body did not arrive in time"}
-	}
-	return &refusal{status: http.StatusBadRequest, Problem: "the body is no filter: " + cut(err.Error())}
-}
-
-func checkFilter(filter store.DeadLetterFilter) *refusal {
-	switch {
-	case filter.IDs != nil && len(filter.IDs) == 0: // who looked for some and found none does not mean all
-		return badField("ids", "is empty: leave it out to choose all")
-	case len(filter.IDs) > maxIDs:
-		return badField("ids", fmt.Sprintf("has more than %d", maxIDs))
-	}
-	for _, field := range []struct {
-		name, value string
-		check       func(*string, string) error
-	}{
-		{"endpoint", filter.Endpoint, setText},
-		{"error", filter.Error, setText},
-		{"type", filter.Type, setType},
-	} {
-		if err := field.check(&field.value, field.value); err != nil {
-			return badField(field.name, err.Error())
-		}
-	}
-	return nil
-}

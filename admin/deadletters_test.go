@@ -180,6 +180,18 @@ func TestTokenBesideAnotherOneIsRefused(t *testing.T) {
 	}
 }
 
+func TestFilterThatIsThereButEmptyReplaysNothing(t *testing.T) {
+	r, _ := newRigWithLetters(t, 1)
+	for _, field := range []string{"ids", "endpoint", "type", "since", "until", "error"} {
+		for _, empty := range []string{"null", `""`, "[]"} {
+			got := r.call(t, http.MethodPost, "/v1/dead-letters/replay", `{"`+field+`":`+empty+`}`)
+			require.Equal(t, http.StatusBadRequest, got.status, "%s %s: %s", field, empty, got.body)
+			require.Contains(t, got.body, `"field":"`+field+`"`)
+		}
+	}
+	require.Len(t, r.list(t, "").Letters, 2, "nothing was replayed")
+}
+
 func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 	r, _ := newRigWithLetters(t, 1)
 	const list, replay = "/v1/dead-letters", "/v1/dead-letters/replay"
@@ -199,13 +211,35 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 		{http.MethodGet, list + "?after=1", "", 400, `{"error":{"field":"after","problem":"is no UUID"}}`},
 		{http.MethodGet, list + "?after=" + uuid.NewString(), "", 400, `{"error":{"field":"after","problem":"is a dead letter that is not kept any more: begin without it"}}`},
 		{http.MethodGet, list + "?error=" + strings.Repeat("x", 257), "", 400, `{"error":{"field":"error","problem":"has more than 256 bytes"}}`},
+		{http.MethodGet, list + "?error=", "", 400, `{"error":{"field":"error","problem":"is empty: leave it out to choose all"}}`},
+		{http.MethodGet, list + "?endpoint", "", 400, `{"error":{"field":"endpoint","problem":"is empty: leave it out to choose all"}}`},
+		{http.MethodGet, list + "?type=&limit=1", "", 400, `{"error":{"field":"type","problem":"is empty: leave it out to choose all"}}`},
+		{http.MethodGet, list + "?since=", "", 400, `{"error":{"field":"since","problem":"is empty: leave it out to choose all"}}`},
+		{http.MethodGet, list + "?until=0001-01-01T00:00:00Z", "", 400, `{"error":{"field":"until","problem":"is no time by RFC 3339, as 2026-02-05T12:00:00Z"}}`},
+		{http.MethodGet, list + "?replayed=", "", 400, `{"error":{"field":"replayed","problem":"must be true, false or all"}}`},
+		{http.MethodGet, list + "?after=", "", 400, `{"error":{"field":"after","problem":"is no UUID"}}`},
+		{http.MethodGet, list + "?limit=", "", 400, `{"error":{"field":"limit","problem":"must be 1 to 1000"}}`},
 		{http.MethodGet, list + "?%zz", "", 400, `{"error":{"problem":"the query can't be read"}}`},
 		{http.MethodGet, list + "/7", "", 400, `{"error":{"field":"id","problem":"is no UUID"}}`},
 		{http.MethodGet, list + "/" + uuid.NewString(), "", 404, `{"error":{"problem":"no dead letter with this id is kept"}}`},
 		{http.MethodPost, replay, ``, 400, `{"error":{"problem":"the body is no filter: EOF"}}`},
 		{http.MethodPost, replay, `null`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
 		{http.MethodPost, replay, `{} {}`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
-		{http.MethodPost, replay, `{"endpont":"a"}`, 400, `{"error":{"problem":"the body is no filter: json: unknown field \"endpont\""}}`},
+		{http.MethodPost, replay, `{"endpont":"a"}`, 400, `{"error":{"field":"endpont","problem":"is no field: there are ids, endpoint, error, since, type, until"}}`},
+		{http.MethodPost, replay, `{"Endpoint":"a"}`, 400, `{"error":{"field":"Endpoint","problem":"is no field: there are ids, endpoint, error, since, type, until"}}`},
+		{http.MethodPost, replay, `{"limit":"1"}`, 400, `{"error":{"field":"limit","problem":"is no field: there are ids, endpoint, error, since, type, until"}}`},
+		{http.MethodPost, replay, `{"endpoint":"a","endpoint":"b"}`, 400, `{"error":{"field":"endpoint","problem":"is there twice"}}`},
+		{http.MethodPost, replay, `{"endpoint":["a"]}`, 400, `{"error":{"field":"endpoint","problem":"must be a text"}}`},
+		{http.MethodPost, replay, `{"endpoint":"a"`, 400, `{"error":{"problem":"the body is no filter: EOF"}}`},
+		{http.MethodPost, replay, `{"endpoint":`, 400, `{"error":{"problem":"the body is no filter: EOF"}}`},
+		{http.MethodPost, replay, `{7:"a"}`, 400, `{"error":{"problem":"the body is no filter: invalid character '7'"}}`},
+		{http.MethodPost, replay, `[]`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
+		{http.MethodPost, replay, `{"since":"yesterday"}`, 400, `{"error":{"field":"since","problem":"is no time by RFC 3339, as 2026-02-05T12:00:00Z"}}`},
+		{http.MethodPost, replay, `{"until":"0001-01-01T00:00:00Z"}`, 400, `{"error":{"field":"until","problem":"is no time by RFC 3339, as 2026-02-05T12:00:00Z"}}`},
+		{http.MethodPost, replay + "?endpoint=c", `{}`, 400, `{"error":{"problem":"a replay takes its filters in the body, and no parameters"}}`},
+		{http.MethodPost, replay, `{"ids":"` + uuid.NewString() + `"}`, 400, `{"error":{"field":"ids","problem":"must be an array of UUIDs"}}`},
+		{http.MethodPost, replay, `{"ids":["` + uuid.NewString() + `",""]}`, 400, `{"error":{"field":"ids","problem":"has no UUID at place 2"}}`},
+		{http.MethodPost, replay, `{"ids":[null]}`, 400, `{"error":{"field":"ids","problem":"has no UUID at place 1"}}`},
 		{http.MethodPost, replay, `{"type":"message"}`, 400, `{"error":{"field":"type","problem":"is no event type"}}`},
 		{http.MethodPost, replay, `{"endpoint":"` + strings.Repeat("x", 257) + `"}`, 400, `{"error":{"field":"endpoint","problem":"has more than 256 bytes"}}`},
 		{http.MethodPost, replay, `{"ids":[]}`, 400, `{"error":{"field":"ids","problem":"is empty: leave it out to choose all"}}`},

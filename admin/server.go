@@ -8,7 +8,10 @@
 //     the default, true or all), limit (1 to 1000, 100 by default) and after (the "next" of an earlier answer).
 //   - GET /v1/dead-letters/{id} shows one, with its event.
 //   - POST /v1/dead-letters/replay replays the open ones that a JSON object chooses: with ids (1 to 1000), endpoint, type,
-//     since, until and error, of which each that is there has to match; {} replays all.
+//     since, until and error, of which each that is there has to match; {} replays all. What is there but empty is refused.
+//
+// Every door refuses with 403 what is for a host that admin.allowed_hosts lacks, or for a page of another site: see
+// hosts.Allowed.
 //
 // What is not done is answered with {"error": {"field": …, "problem": …}}. A look through the dead letters may take two
 // minutes, and ends with 503 after that; a replay then says in "result" what it did.
@@ -62,6 +65,7 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxConnections: maxConnections,
+		AllowedHosts:   cfg.AllowedHosts,
 	}, doors, log)
 	return s, err
 }

@@ -243,12 +243,14 @@ type Ingest struct {
 	Listen       string   `yaml:"listen"`
 	Token        Secret   `yaml:"token,omitempty"` // the bearer token that senders show; required off loopback
 	MaxBodyBytes ByteSize `yaml:"max_body_bytes"`
+	AllowedHosts []string `yaml:"allowed_hosts"` // names and IP addresses that it goes by besides those of loopback
 }
 
 // Admin is the operator's side: health, metrics and dead letters.
 type Admin struct {
-	Listen string `yaml:"listen"`
-	Token  Secret `yaml:"token,omitempty"` // for what shows events or changes anything: dead letters
+	Listen       string   `yaml:"listen"`
+	Token        Secret   `yaml:"token,omitempty"` // for what shows events or changes anything: dead letters
+	AllowedHosts []string `yaml:"allowed_hosts"`   // as the ingest's
 }
 
 // DeadLetters says where events are kept that were given up.

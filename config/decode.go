@@ -100,7 +100,21 @@ func (d *decoder) decodeStruct(node *yaml.Node, path string, target reflect.Valu
 		if path == "" {
 			known = slices.Concat(keys, fluxMQSections)
 		}
-		d.report(entry.path, "is no key of this configuration%s", suggestion(entry.key, known))
+		d.reportUnknown(entry, path, known)
+	}
+}
+
+// reportUnknown does not show a key without a value: {TOKEN} is a mapping, and TOKEN its key.
+func (d *decoder) reportUnknown(unknown entry, path string, known []string) {
+	switch {
+	case strings.Contains(unknown.key, ":"):
+		d.report(unknown.path, "is no key of this configuration: a colon that ends a key needs a space after it")
+	case isNull(unknown.value) && unknown.value.Value == "":
+		hidden := joinKey(path, "…")
+		d.places[hidden] = d.places[unknown.path]
+		d.report(hidden, "is no key of this configuration%s", suggestion(unknown.key, known))
+	default:
+		d.report(unknown.path, "is no key of this configuration%s", suggestion(unknown.key, known))
 	}
 }
 

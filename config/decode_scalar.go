@@ -136,11 +136,15 @@ func (d *decoder) readSecretFile(mapping *yaml.Node) (string, error) {
 	if path == "" {
 		return "", errors.New("names an empty file path")
 	}
-	return readSecret(d.resolvePath(path))
+	return ReadSecretFile(d.resolvePath(path))
 }
 
-// readSecret reads a file without the one newline at its end.
-func readSecret(path string) (string, error) {
+// ReadSecretFile reads a regular file of up to MaxSecretFileBytes without the one newline at its end. Its error, which begins
+// with "can't be read", shows nothing of what it holds.
+func ReadSecretFile(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() { // reading it might never end
+		return "", fmt.Errorf("can't be read: %s is no regular file", quote(path))
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("can't be read: %w", err)

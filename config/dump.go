@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 
 	"gopkg.in/yaml.v3"
 )
 
 // Dump writes the effective configuration as YAML: every endpoint with all that it inherits, every secret as
-// "[secret]", of an endpoint's URL the scheme and the host only, of a Request the method and the names of the query. Parse
-// reads it, but would deliver nothing to such URLs.
+// "[secret]", of an endpoint's URL the scheme, the host, and a path of short words, of a Request such a path, the method
+// and the names of the query. Parse reads it, but would deliver nothing to URLs of which it shows less than all.
 func (c Config) Dump() ([]byte, error) {
 	c.Webhook.Endpoints = c.Webhook.Resolve()
 	var document yaml.Node
@@ -40,8 +41,7 @@ func escapeScalars(node *yaml.Node) {
 	}
 }
 
-// shownEndpoint is an endpoint that may be shown: its URL tells the scheme and the host only, since the rest may be
-// what a receiver knows its senders by.
+// shownEndpoint is an endpoint that may be shown: of its URL what a receiver does not know its senders by.
 type shownEndpoint Endpoint
 
 func (e Endpoint) shown() shownEndpoint {
@@ -61,12 +61,11 @@ func (e Endpoint) MarshalYAML() (any, error) { return e.shown(), nil }
 // MarshalJSON writes the endpoint without its secrets.
 func (e Endpoint) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
 
-// shownRequest is a Request that may be shown: like a URL's, its path and its query may be what a receiver knows its
-// senders by.
+// shownRequest is a Request that may be shown: its path as a URL's, and nothing of its query's values.
 type shownRequest Request
 
 func (r Request) shown() shownRequest {
-	if r.Path != "" {
+	if r.Path != "" && !harmlessPath.MatchString(r.Path) {
 		r.Path = redacted
 	}
 	r.Query = maps.Clone(r.Query)
@@ -108,14 +107,23 @@ func (o OAuth2) MarshalYAML() (any, error) { return o.shown(), nil }
 // MarshalJSON writes the section without its secrets.
 func (o OAuth2) MarshalJSON() ([]byte, error) { return json.Marshal(o.shown()) }
 
+// harmlessPath is a path that is no secret: each segment is up to three short words, or a version. With anything else in
+// it, it may be what a receiver knows its senders by.
+var harmlessPath = regexp.MustCompile(`^(/([a-z]{1,12}([-_][a-z]{1,12}){0,2}|v[0-9]{1,2}))*/?$`)
+
 func redactURL(text string) string {
 	address, err := url.Parse(text)
 	if err != nil || address.Host == "" {
 		return redacted
 	}
 	shown := (&url.URL{Scheme: address.Scheme, Host: address.Host}).String()
-	if text == shown || text == shown+"/" {
+	switch {
+	case address.User != nil || !harmlessPath.MatchString(address.EscapedPath()):
+		return shown + "/" + redacted
+	case text == shown+address.Path:
 		return text
+	case address.Path == "":
+		return shown + "/" + redacted
 	}
-	return shown + "/" + redacted
+	return shown + address.Path + "?" + redacted
 }

@@ -54,7 +54,7 @@ webhook:
   endpoints:
     - name: analytics
       type: http
-      url: https://example.com/[secret]
+      url: https://example.com/webhook
       events: []
       topic_filters: []
       timeout: 5s
@@ -132,19 +132,38 @@ func TestSecretsShowNowhere(t *testing.T) {
 	require.Equal(t, "s3cret", defaults.Request.Query["key"], "a dump must not change what it shows")
 }
 
-func TestURLIsShownByItsHost(t *testing.T) {
+func TestURLIsShownUnlessItMayHoldASecret(t *testing.T) {
 	for url, want := range map[string]string{
-		"https://example.com":               "https://example.com",
-		"https://example.com/":              "https://example.com/",
-		"http://127.0.0.1:8080/":            "http://127.0.0.1:8080/",
-		"https://example.com/a":             "https://example.com/[secret]",
-		"https://example.com?a":             "https://example.com/[secret]",
-		"https://user:password@example.com": "https://example.com/[secret]",
-		"http://[::1]:80/a":                 "http://[::1]:80/[secret]",
-		"no url":                            "[secret]",
-		"https://bad.example.com/%zz":       "[secret]",
+		"https://example.com":                          "https://example.com",
+		"https://example.com/":                         "https://example.com/",
+		"http://127.0.0.1:8080/":                       "http://127.0.0.1:8080/",
+		"http://127.0.0.1:8080/webhook":                "http://127.0.0.1:8080/webhook",
+		"https://example.com/api/v1/mqtt-events/":      "https://example.com/api/v1/mqtt-events/",
+		"http://[::1]:80/first":                        "http://[::1]:80/first",
+		"https://example.com/hook?key=s3cret":          "https://example.com/hook?[secret]",
+		"https://example.com/hook#s3cret":              "https://example.com/hook?[secret]",
+		"https://example.com/hook?":                    "https://example.com/hook?[secret]",
+		"https://example.com?a":                        "https://example.com/[secret]",
+		"https://user:password@example.com":            "https://example.com/[secret]",
+		"https://user:password@example.com/hook":       "https://example.com/[secret]",
+		"https://example.com/services/T1/B2/s3cret":    "https://example.com/[secret]",
+		"https://example.com/s3cret":                   "https://example.com/[secret]",
+		"https://example.com/hook/qwertyuiopasd":       "https://example.com/[secret]",
+		"https://example.com/v123":                     "https://example.com/[secret]",
+		"https://example.com/correct-horse-bat-staple": "https://example.com/[secret]",
+		"https://example.com/Hook":                     "https://example.com/[secret]",
+		"https://example.com/hook%2fs":                 "https://example.com/[secret]",
+		"https://example.com//hook":                    "https://example.com/[secret]",
+		"http://[::1]:80/a1":                           "http://[::1]:80/[secret]",
+		"no url":                                       "[secret]",
+		"https://bad.example.com/%zz":                  "[secret]",
 	} {
 		require.Contains(t, fmt.Sprintf("%+v", config.Endpoint{URL: url}), " URL:"+want+" ", url)
+	}
+	for path, want := range map[string]string{
+		"/devices/state": "/devices/state", "/hook/{{ .data.topic }}": "[secret]", "/k3y": "[secret]", "": "",
+	} {
+		require.Contains(t, fmt.Sprintf("%+v", config.Request{Path: path}), " Path:"+want+" ", path)
 	}
 }
 

@@ -92,6 +92,14 @@ func TestEndpointGoesWithoutWhatItSaysOfTheDefaults(t *testing.T) {
 	require.Equal(t, standard.Retry, without.Retry, "what can't be off is as where nobody says anything")
 }
 
+func TestEndpointWithoutTheHeadersOfTheDefaultsHasItsOwnOnly(t *testing.T) {
+	webhook := config.Webhook{
+		Defaults:  config.Defaults{Headers: map[string]config.Secret{"Authorization": "Bearer s3cret"}},
+		Endpoints: []config.Endpoint{{Without: []string{"headers"}, Headers: map[string]config.Secret{"X-A": "1"}}},
+	}
+	require.Equal(t, map[string]config.Secret{"X-A": "1"}, webhook.Resolve()[0].Headers)
+}
+
 func TestHeadersInheritByNameWhateverTheirCase(t *testing.T) {
 	for _, test := range []struct{ given, defaults, want map[string]config.Secret }{
 		{nil, map[string]config.Secret{"X-A": "1"}, map[string]config.Secret{"X-A": "1"}},

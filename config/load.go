@@ -20,16 +20,27 @@ var fluxMQSections = []string{
 
 // Load reads the configuration file at path, as Parse does its text.
 func Load(path string) (Config, []string, error) {
+	config, notes, problems, err := LoadDraft(path)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	return finished(config, notes, problems)
+}
+
+// LoadDraft is Load for who looks for what else is wrong: beside the Errors, it returns what could be read. What could not
+// has its default.
+func LoadDraft(path string) (Config, []string, Errors, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return Config{}, nil, fmt.Errorf("read the configuration: %w", err)
+		return Config{}, nil, nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, MaxFileBytes+1))
 	if err != nil {
-		return Config{}, nil, fmt.Errorf("read the configuration: %w", err)
+		return Config{}, nil, nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(path, text)
+	config, notes, problems := parse(path, text)
+	return config, notes, problems, nil
 }
 
 // Parse reads a configuration from the text of a YAML file. What the text leaves out is as in Default; environment
@@ -38,22 +49,30 @@ func Load(path string) (Config, []string, error) {
 //
 // The strings are notes for the log. The error is Errors, with everything that is wrong at once.
 func Parse(name string, text []byte) (Config, []string, error) {
-	d := &decoder{source: source{file: name, places: map[string]place{}}}
-	root, err := parseYAML(name, text)
-	if err != nil {
-		return Config{}, nil, err
+	return finished(parse(name, text))
+}
+
+func finished(config Config, notes []string, problems Errors) (Config, []string, error) {
+	if len(problems) > 0 {
+		return Config{}, nil, problems
 	}
+	return config, notes, nil
+}
+
+func parse(name string, text []byte) (Config, []string, Errors) {
+	d := &decoder{source: source{file: name, places: map[string]place{}}}
 	config := Default()
+	root, problems := parseYAML(name, text)
+	if problems != nil {
+		return config, nil, problems
+	}
 	config.BrokerID = ""
 	d.decodeFile(root, &config)
 	d.adapt(&config)
 
 	d.addConsequent(config.Validate())
-	if len(d.problems) > 0 {
-		return Config{}, nil, d.located()
-	}
 	config.source = &d.source
-	return config, d.notes(), nil
+	return config, d.notes(), d.located()
 }
 
 // adapt gives the values of a file the meaning that its place and its other sections give them.

@@ -177,9 +177,10 @@ func TestEverythingSaidIsRead(t *testing.T) {
 					{Subscribe: []string{"public/#"}},
 				},
 			},
-			Ingest: &config.Ingest{Listen: "[::]:8080", Token: "s3cret from a file", MaxBodyBytes: 1 << 20},
+			Ingest: &config.Ingest{Listen: "[::]:8080", Token: "s3cret from a file", MaxBodyBytes: 1 << 20,
+				AllowedHosts: []string{"webhookd.example", "2001:db8::7"}},
 		},
-		Admin:       &config.Admin{Listen: "127.0.0.1:0", Token: "s3cret"},
+		Admin:       &config.Admin{Listen: "127.0.0.1:0", Token: "s3cret", AllowedHosts: []string{"metrics.webhookd.example"}},
 		DeadLetters: config.DeadLetters{Dir: file("dead"), MaxBytes: 64 << 20, MaxAge: 48 * time.Hour},
 		Log:         config.Log{Level: "debug", Format: "json"},
 	}, got)

@@ -81,8 +81,12 @@ func quote(text string) string {
 	return strconv.Quote(text[:end]) + "…"
 }
 
-// joinKey is the path of a key below another, quoted where the key would not be one readable word.
+// joinKey is the path of a key below another, quoted where the key would not be one readable word. It shows of a key what is
+// before a ":" or "=" in it: what follows may be a secret whose colon has no space after it.
 func joinKey(path, key string) string {
+	if end := strings.IndexAny(key, ":="); end >= 0 {
+		key = key[:end+1] + "…"
+	}
 	if key == "" || len(key) > maxShownBytes || strings.ContainsFunc(key, isUnreadable) {
 		key = quote(key)
 	}

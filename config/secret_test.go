@@ -43,6 +43,7 @@ func TestUnfitSecretFileIsNamedWithItsPlace(t *testing.T) {
 		"{file: large}":              "is larger than 64KiB",
 		"{file: missing}":            "no such file",
 		"{file: .}":                  "is a directory",
+		"{file: /dev/null}":          "is no regular file",
 		"{file: ''}":                 "empty file path",
 		"{file: '${WEBHOOKD_NONE}'}": "WEBHOOKD_NONE",
 		"{file: }":                   "must be a text, or {file: PATH}",

@@ -1,6 +1,9 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // source is the file that a Config was read from, and where in it each key stands.
 type source struct {
@@ -42,6 +45,32 @@ func (c Config) EndpointProblems(endpoint int, err error) Errors {
 		problem.File, problem.Line, problem.Column = c.source.file, at.line, at.column
 	}
 	return Errors{problem}
+}
+
+// Beside adds to the problems those of others that don't follow from one of them: about a key that is, holds or stands in
+// one that is wrong already.
+func (e Errors) Beside(others Errors) Errors {
+	all := slices.Clone(e)
+	for _, other := range others {
+		if !slices.ContainsFunc(e, func(known Problem) bool { return known.touches(other.Path) }) {
+			all = append(all, other)
+		}
+	}
+	return all.Arranged()
+}
+
+func (p Problem) touches(path string) bool {
+	return isWithin(p.Path, path) || isWithin(path, p.Path)
+}
+
+// isWithin tells whether the path is the other one, or below it.
+func isWithin(path, above string) bool {
+	for ok := true; ok; path, ok = parentPath(path) {
+		if path == above {
+			return true
+		}
+	}
+	return false
 }
 
 // pathOf is where an endpoint's key is said: in defaults, where they say more of it than the endpoint does.

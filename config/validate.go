@@ -18,6 +18,7 @@ func (c Config) Validate() error {
 	f.checkSources(c.Sources)
 	if c.Admin != nil {
 		f.checkAddress("admin.listen", c.Admin.Listen)
+		f.checkHosts("admin.allowed_hosts", c.Admin.AllowedHosts)
 	}
 	f.checkDeadLetters("dead_letters", c.DeadLetters, c.Webhook)
 	f.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")

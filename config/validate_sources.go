@@ -67,6 +67,7 @@ func (f *findings) checkIngest(path string, i Ingest) {
 		f.report(path+".token", "is required, because others than this host reach %s", quote(i.Listen))
 	}
 	checkRange(f, path+".max_body_bytes", i.MaxBodyBytes, 1<<10, 1<<30, false)
+	f.checkHosts(path+".allowed_hosts", i.AllowedHosts)
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,253}$`)
@@ -79,6 +80,15 @@ func (f *findings) checkAddress(path, address string) {
 	}
 	if _, ipErr := netip.ParseAddr(host); err != nil || ipErr != nil && !hostName.MatchString(host) {
 		f.report(path, "is %s, not HOST:PORT with a port from 0 to 65535", quote(address))
+	}
+}
+
+// checkHosts checks the hosts that a listener goes by, which it does with any port.
+func (f *findings) checkHosts(path string, hosts []string) {
+	for i, host := range hosts {
+		if _, err := netip.ParseAddr(host); err != nil && (host == "" || !hostName.MatchString(host)) {
+			f.report(joinIndex(path, i), "is %s, not the name or the IP address of a host, without a port", quote(host))
+		}
 	}
 }
 

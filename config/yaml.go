@@ -14,8 +14,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// parseYAML reads the one document of a file into its nodes; nil for a file that holds none. Its error is Errors.
-func parseYAML(file string, text []byte) (*yaml.Node, error) {
+// parseYAML reads the one document of a file into its nodes; nil for a file that holds none.
+func parseYAML(file string, text []byte) (*yaml.Node, Errors) {
 	if len(text) > MaxFileBytes {
 		return nil, Errors{{File: file, Message: fmt.Sprintf("is larger than %v", ByteSize(MaxFileBytes))}}
 	}
@@ -67,6 +67,8 @@ func findUnprintable(file string, text []byte) (Problem, bool) {
 
 var (
 	syntaxError   = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+	tabComplaint  = regexp.MustCompile(`^found a tab character|^found character that cannot start any token$`)
+	indentation   = regexp.MustCompile(`^[ -]*\t`)
 	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 
 	// parserComplaints are those of yaml.v3's errors whose line counts from 0.
@@ -90,6 +92,9 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 			line++
 		}
 	}
+	if at, ok := findTab(text, line); ok && tabComplaint.MatchString(message) {
+		return Problem{File: file, Line: at.line, Column: at.column, Message: "is indented with a tab, and YAML takes spaces only"}
+	}
 	if anchor := unknownAnchor.FindStringSubmatch(message); anchor != nil {
 		before, _, _ := strings.Cut(string(text), "*"+anchor[1])
 		line, message = 1+strings.Count(before, "\n"), `has a "*" with the name of no anchor: quote a text that begins with "*"`
@@ -97,6 +102,17 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 		message = "is no YAML: " + message
 	}
 	return Problem{File: file, Line: line, Message: message}
+}
+
+// findTab finds a tab in the indentation of the line in which yaml.v3 gave up, or of the one after: it may count from 0.
+func findTab(text []byte, from int) (place, bool) {
+	lines := strings.Split(string(text), "\n")
+	for number := from; number <= min(from+1, len(lines)); number++ {
+		if found := indentation.FindString(lines[number-1]); found != "" {
+			return place{number, len(found)}, true
+		}
+	}
+	return place{}, false
 }
 
 // follow returns what an alias stands for, and any other node as it is.

@@ -45,7 +45,8 @@ type Admission struct {
 }
 
 // Admit gives the envelope the identity that it lacks and applies the payload rule, before the envelope is shared. One
-// that was admitted before, a dead letter's for one, stays as it is. It fails for an envelope without an event.
+// that was admitted before, a dead letter's for one, stays as it is. It fails for an envelope without an event, and with a
+// *FieldError for a text of more than MaxTextBytes.
 func (e *Envelope) Admit(a Admission, now time.Time) error {
 	if e.size > 0 {
 		return nil
@@ -67,6 +68,9 @@ func (e *Envelope) Admit(a Admission, now time.Time) error {
 	if e.BrokerID == "" {
 		e.BrokerID = a.BrokerID
 	}
+	if err := e.checkLengths(); err != nil {
+		return err
+	}
 	if published, ok := e.event.(*MessagePublished); ok {
 		e.event = a.limitPayload(published)
 	}
@@ -74,23 +78,17 @@ func (e *Envelope) Admit(a Admission, now time.Time) error {
 	return nil
 }
 
-// limitPayload returns the event as it is sent, in a copy where it differs: who handed it over may have handed it to
-// another router too.
-func (a Admission) limitPayload(given *MessagePublished) *MessagePublished {
-	carried := given.carriedBytes()
-	if carried == 0 {
-		return given
+func (e *Envelope) checkLengths() error {
+	if err := checkTexts(e.event, checkLength); err != nil {
+		return err
 	}
-	event := *given
-	if event.PayloadSize == 0 {
-		event.PayloadSize = len(event.Payload)
+	if err := checkLength(e.ID); err != nil {
+		return &FieldError{"event_id", err.Error()}
 	}
-	withheld := given.PayloadOmitted && len(given.Payload) == 0 // by who handed the event over
-	event.PayloadOmitted = withheld || a.IncludePayload && carried > a.MaxPayloadBytes
-	if !a.IncludePayload || event.PayloadOmitted {
-		event.Payload, event.ContentType, event.UserProperties = nil, "", nil
+	if err := checkLength(e.BrokerID); err != nil {
+		return &FieldError{"broker_id", err.Error()}
 	}
-	return &event
+	return nil
 }
 
 // Type is the event's type.

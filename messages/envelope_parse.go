@@ -2,14 +2,13 @@ package messages
 
 import (
 	"bytes"
-	"encoding/base64"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -22,20 +21,64 @@ var eventID = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9_-]{1,%d}$`, MaxEventID
 // ParseEnvelope reads an event from the JSON form in which webhookd sends it. event_type and data are required;
 // event_id, timestamp (RFC 3339) and broker_id are kept where given and left for the router to fill in where not; the
 // zero time, 0001-01-01T00:00:00Z, counts as not given. Every error names a field (*FieldError) unless the text is no
-// JSON object at all, and quotes at most 64 characters of it. An unknown field is an error, because it would be lost.
+// JSON object at all, and quotes at most 64 characters of it; it is io.ErrUnexpectedEOF where the text ends too early. A
+// field that is unknown, or there twice, is an error, because it would be lost. What is over the bounds of an event is
+// refused before any of it is unfolded.
 func ParseEnvelope(text []byte) (*Envelope, error) {
-	var given struct {
-		Type      *string         `json:"event_type"`
-		ID        *string         `json:"event_id"`
-		Timestamp *string         `json:"timestamp"`
-		BrokerID  string          `json:"broker_id"`
-		Data      json.RawMessage `json:"data"`
-	}
 	if !utf8.Valid(text) {
 		return nil, errors.New("is no JSON: it is not valid UTF-8") // RFC 8259 §8.1
 	}
-	if err := decodeStrictly(text, &given, ""); err != nil {
+	object, rest, _ := CutJSON(text)
+	if err := checkSyntax(object); err != nil {
 		return nil, err
+	}
+	if kind := jsonKind(object); kind != "object" {
+		return nil, fmt.Errorf("is a JSON %s, not an object", kind)
+	}
+	if len(bytes.TrimLeft(rest, jsonSpace)) > 0 {
+		return nil, errors.New("more follows the event's JSON object")
+	}
+	return parseObject(object)
+}
+
+// checkSyntax says what is wrong in the words of encoding/json, which finds it before it unfolds anything.
+func checkSyntax(text []byte) error {
+	if len(text) == 0 {
+		return fmt.Errorf("is no JSON: %w", io.EOF)
+	}
+	if json.Valid(text) {
+		return nil
+	}
+	err := json.Unmarshal(text, new(any))
+	if err.Error() == "unexpected end of JSON input" {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("is no JSON: %w", err)
+}
+
+// identity is what an envelope holds beside its data.
+type identity struct {
+	Type      *string `json:"event_type"`
+	ID        *string `json:"event_id"`
+	Timestamp *string `json:"timestamp"`
+	BrokerID  string  `json:"broker_id"`
+}
+
+var envelopeFields = []Field{
+	{Name: "event_type", Kind: reflect.TypeFor[string]()},
+	{Name: "event_id", Kind: reflect.TypeFor[string]()},
+	{Name: "timestamp", Kind: reflect.TypeFor[string]()},
+	{Name: "broker_id", Kind: reflect.TypeFor[string]()},
+	{Name: "data", Kind: reflect.TypeFor[any]()},
+}
+
+func parseObject(object []byte) (*Envelope, error) {
+	if err := checkObject(object, envelopeFields); err != nil {
+		return nil, err
+	}
+	var given identity
+	if err := json.Unmarshal(object, &given); err != nil {
+		return nil, nameField(err, "")
 	}
 	if given.Type == nil {
 		return nil, &FieldError{"event_type", "is required"}
@@ -44,12 +87,14 @@ func ParseEnvelope(text []byte) (*Envelope, error) {
 	if err != nil {
 		return nil, &FieldError{"event_type", fmt.Sprintf("is %.64q, which is no event type", *given.Type)}
 	}
-	event, err := parseData(eventType, given.Data)
+	event, err := parseData(eventType, dataOf(object))
 	if err != nil {
 		return nil, err
 	}
 	envelope := NewEnvelope(event)
-	envelope.BrokerID = given.BrokerID
+	if envelope.BrokerID, err = parseBrokerID(given.BrokerID); err != nil {
+		return nil, err
+	}
 	if envelope.ID, err = parseEventID(given.ID); err != nil {
 		return nil, err
 	}
@@ -59,18 +104,40 @@ func ParseEnvelope(text []byte) (*Envelope, error) {
 	return envelope, nil
 }
 
-func parseData(eventType Type, data json.RawMessage) (Event, error) {
-	if len(data) == 0 || string(data) == "null" {
+func dataOf(object []byte) []byte {
+	for key, value := range members(object) {
+		if unquote(key) == "data" {
+			return value
+		}
+	}
+	return nil
+}
+
+func parseData(eventType Type, data []byte) (Event, error) {
+	if len(data) == 0 || jsonKind(data) == "null" {
 		return nil, &FieldError{"data", "is required"}
 	}
-	event := newEvent(eventType)
-	if err := decodeStrictly(data, event, "data."); err != nil {
-		return nil, err
+	if kind := jsonKind(data); kind != "object" {
+		return nil, under("data", wrongKind(kind))
 	}
-	if err := event.check(); err != nil {
+	if err := checkObject(data, Fields(eventType)); err != nil {
+		return nil, under("data", err)
+	}
+	event := newEvent(eventType)
+	if err := json.Unmarshal(data, event); err != nil {
+		return nil, nameField(err, "data.")
+	}
+	if err := cmp.Or(checkTexts(event, checkText), event.check()); err != nil {
 		return nil, err
 	}
 	return event, nil
+}
+
+func parseBrokerID(given string) (string, error) {
+	if err := checkText(given); err != nil {
+		return "", &FieldError{"broker_id", err.Error()}
+	}
+	return given, nil
 }
 
 func parseEventID(given *string) (string, error) {
@@ -93,38 +160,4 @@ func parseTimestamp(given *string) (time.Time, error) {
 		return time.Time{}, &FieldError{"timestamp", fmt.Sprintf("is %.64q, not a time by RFC 3339", *given)}
 	}
 	return timestamp, nil
-}
-
-func decodeStrictly(text []byte, target any, prefix string) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(target); err != nil {
-		return nameField(err, prefix)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more follows the event's JSON object")
-	}
-	return nil
-}
-
-// nameField turns an error of encoding/json into one that names the field as its sender knows it.
-func nameField(err error, prefix string) error {
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		field := strings.TrimSuffix(prefix+wrongType.Field, ".")
-		if field == "" {
-			return fmt.Errorf("is a JSON %.64s, not an object", wrongType.Value)
-		}
-		return &FieldError{field, fmt.Sprintf("can't be a JSON %.64s", wrongType.Value)}
-	}
-	var notBase64 base64.CorruptInputError // has no field's name, but only the payload is base64
-	if errors.As(err, &notBase64) {
-		return &FieldError{prefix + "payload", fmt.Sprintf("is not base64 at its byte %d", int64(notBase64))}
-	}
-	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		if name, unquoteErr := strconv.Unquote(quoted); unquoteErr == nil {
-			return &FieldError{fmt.Sprintf("%s%.64s", prefix, name), "is not a field of this event"}
-		}
-	}
-	return fmt.Errorf("is no JSON: %w", err)
 }

@@ -15,8 +15,10 @@ const published = `{"event_type":"message.published","event_id":"e-1","timestamp
 	`"broker_id":"broker-1","data":{"client_id":"c","topic":"a/b","qos":1,"retained":false,"payload_size":3,"payload":"AP94"}}`
 
 func TestParseEnvelopeNamesWhatIsWrong(t *testing.T) {
-	longText := strings.Repeat("x", 10_000)
-	tooLong := strings.Repeat("x", messages.MaxTopicBytes+1)
+	longText, longDigits := strings.Repeat("x", 10_000), strings.Repeat("7", 1_000_000)
+	tooLong := strings.Repeat("x", messages.MaxTextBytes+1)
+	tooManyProperties := strings.Repeat("{},", messages.MaxUserProperties) + "{}"
+	tooLargeProperties := strings.Repeat(`{"name":"`+tooLong[1:]+`"},`, 4) + `{"value":"12345"}`
 	for text, problem := range map[string]string{
 		``:               "is no JSON: EOF",
 		`{`:              "is no JSON: unexpected EOF",
@@ -25,7 +27,7 @@ func TestParseEnvelopeNamesWhatIsWrong(t *testing.T) {
 		`[]`:             "is a JSON array, not an object",
 		`"text"`:         "is a JSON string, not an object",
 		`5`:              "is a JSON number, not an object",
-		`null`:           "event_type: is required",
+		`null`:           "is a JSON null, not an object",
 		`{}`:             "event_type: is required",
 		published + `{}`: "more follows the event's JSON object",
 		published + `]`:  "more follows the event's JSON object",
@@ -52,6 +54,33 @@ func TestParseEnvelopeNamesWhatIsWrong(t *testing.T) {
 		with(`"timestamp":1770292800`):                  "timestamp: can't be a JSON number",
 		with(`"broker_id":[]`):                          "broker_id: can't be a JSON array",
 
+		`{"event_type":"auth.success","event_type":"auth.success"}`: "event_type: is there twice",
+		`{"Event_type":"auth.success"}`:                             "Event_type: is not a field of this event",
+		`{"event_type":"auth.success","\u0064ata":{},"data":{}}`:    "data: is there twice",
+		`{"data":{"x":[{}]},"Data":1}`:                              "Data: is not a field of this event",
+		with(`"broker_id":"\u0000"`):                                "broker_id: holds U+0000",
+		with(`"broker_id":"` + tooLong + `"`):                       "broker_id: has 65536 bytes, and MQTT allows 65535",
+
+		data("client.connected", `"client_id":"c","client_id":"c"`):                           "data.client_id: is there twice",
+		data("client.connected", `"client_id":"c","ClientID":"c"`):                            "data.ClientID: is not a field of this event",
+		data("client.connected", `"client_id":"c","CLIENT_ID":"c"`):                           "data.CLIENT_ID: is not a field of this event",
+		data("client.connected", `"client_id":"`+tooLong+`"`):                                 "data.client_id: has 65536 bytes, and MQTT allows 65535",
+		data("client.connected", `"client_id":"c\u0000"`):                                     "data.client_id: holds U+0000",
+		data("client.connected", `"client_id":"`+strings.Repeat(`\u0061`, 65536)+`"`):         "data.client_id: has at least 65536 bytes, and MQTT allows 65535",
+		data("client.connected", `"client_id":"`+strings.Repeat(`\u0061`, 65535)+`b"`):        "data.client_id: has 65536 bytes, and MQTT allows 65535",
+		data("client.connected", `"client_id":"c","protocol":"mqtt5","remote_addr":"\u0000"`): "data.remote_addr: holds U+0000",
+		data("client.connected", `"client_id":"c","clean_start":1`):                           "data.clean_start: can't be a JSON number",
+		data("client.connected", `"client_id":"c","keep_alive":true`):                         "data.keep_alive: can't be a JSON bool",
+		data("auth.failure", `"reason":"\u0000"`):                                             "data.reason: holds U+0000",
+		data("message.delivered", `"client_id":"c","topic":"a","qos":`+longDigits):            "data.qos: can't be a JSON number " + longDigits[:57],
+		data("message.published", `"user_properties":[`+tooManyProperties+`]`):                "data.user_properties: are more than 1000",
+		data("message.published", `"user_properties":[`+tooLargeProperties+`]`):               "data.user_properties: have more than 262144 bytes together",
+		data("message.published", `"user_properties":[{"value":"`+tooLong+`"}]`):              "data.user_properties[0].value: has 65536 bytes, and MQTT allows 65535",
+		data("message.published", `"user_properties":[{},{"name":"a","name":"b"}]`):           "data.user_properties[1].name: is there twice",
+		data("message.published", `"user_properties":[{},null]`):                              "data.user_properties[1]: can't be a JSON null",
+		data("message.published", `"user_properties":["a"]`):                                  "data.user_properties[0]: can't be a JSON string",
+		data("message.published", `"payload":[1,2]`):                                          "data.payload: can't be a JSON array",
+
 		data("client.connected", `"protocol":"mqtt5"`):                                                    "data.client_id: is required",
 		data("client.connected", `"client_id":"c"`):                                                       `data.protocol: is "", not one of mqtt3, mqtt5`,
 		data("client.connected", `"client_id":"c","keep_alive":65536`):                                    "data.keep_alive: can't be a JSON number 65536",
@@ -69,8 +98,8 @@ func TestParseEnvelopeNamesWhatIsWrong(t *testing.T) {
 		data("message.published", `"client_id":"c","topic":"a","content_type":"`+tooLong+`"`):             "data.content_type: has 65536 bytes, and MQTT allows 65535",
 		data("message.published", `"client_id":"c","topic":"a","content_type":1`):                         "data.content_type: can't be a JSON number",
 		data("message.published", `"client_id":"c","topic":"a","user_properties":{"a":"b"}`):              "data.user_properties: can't be a JSON object",
-		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"name":1}]`):           "data.user_properties.name: can't be a JSON number",
-		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"key":"a"}]`):          "data.key: is not a field of this event",
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"name":1}]`):           "data.user_properties[0].name: can't be a JSON number",
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"key":"a"}]`):          "data.user_properties[0].key: is not a field of this event",
 		data("message.published", `"client_id":"c","topic":"a","user_properties":[{},{"name":"\u0000"}]`): "data.user_properties[1].name: holds U+0000",
 		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"value":"\u0000"}]`):   "data.user_properties[0].value: holds U+0000",
 		data("message.delivered", `"client_id":"c","topic":"a","payload":"AP94"`):                         "data.payload: is not a field of this event",
@@ -105,7 +134,16 @@ func TestParseEnvelopeTakesWhatABrokerMaySay(t *testing.T) {
 		data("message.published", `"client_id":"c","topic":"a","content_type":"","user_properties":[]`),
 		data("message.published", `"client_id":"c","topic":"a","content_type":null,"user_properties":null`),
 		data("message.published", `"client_id":"c","topic":"a","user_properties":[{"name":"n"},{"name":"n","value":"v"},{}]`),
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[`+strings.Repeat("{},", messages.MaxUserProperties-1)+`{}]`),
+		data("message.published", `"client_id":"c","topic":"a","user_properties":[`+
+			strings.Repeat(`{"name":"`+strings.Repeat("x", messages.MaxTextBytes)+`"},`, 4)+`{"name":"12","value":"34"}]`),
+		data("message.published", `"client_id":"c","topic":"a","payload":"AP94","payload_size":3`),
+		data("message.published", `"client_id":"c","topic":"a","payload":"\/\u002F8="`),
+		data("auth.success", `"client_id":"`+strings.Repeat(`\u0061`, messages.MaxTextBytes)+`"`),
+		data("auth.success", `"\u0063lient_id":"c"`),
+		"{ \"event_type\" : \"auth.success\" ,\n\t\"data\" :\r\n{ \"client_id\" : \"c\" , \"remote_addr\" : null } }",
 		with(`"event_id":"` + strings.Repeat("x", messages.MaxEventIDBytes) + `"`),
+		with(`"broker_id":"` + strings.Repeat("x", messages.MaxTextBytes) + `"`),
 		" \n" + published + "\r\n",
 	} {
 		_, err := messages.ParseEnvelope([]byte(text))

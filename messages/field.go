@@ -15,14 +15,18 @@ type Field struct {
 
 var fieldsOf = func() (fields [TypeCount + 1][]Field) {
 	for _, t := range Types() {
-		event := reflect.TypeOf(newEvent(t)).Elem()
-		for i := range event.NumField() {
-			name, _, _ := strings.Cut(event.Field(i).Tag.Get("json"), ",")
-			fields[t] = append(fields[t], Field{Name: name, Kind: event.Field(i).Type, index: i})
-		}
+		fields[t] = fieldsOfStruct(reflect.TypeOf(newEvent(t)).Elem())
 	}
 	return fields
 }()
+
+func fieldsOfStruct(structure reflect.Type) (fields []Field) {
+	for i := range structure.NumField() {
+		name, _, _ := strings.Cut(structure.Field(i).Tag.Get("json"), ",")
+		fields = append(fields, Field{Name: name, Kind: structure.Field(i).Type, index: i})
+	}
+	return fields
+}
 
 // Fields lists the fields of an event type, in the order of its JSON.
 func Fields(t Type) []Field { return fieldsOf[t] }

@@ -2,13 +2,12 @@ package messages
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
 // MaxTopicBytes is the longest topic name or topic filter, in bytes (MQTT 5.0 §1.5.4).
-const MaxTopicBytes = 65535
+const MaxTopicBytes = MaxTextBytes
 
 const sharePrefix = "$share/"
 
@@ -115,9 +114,10 @@ func checkTopicText(text string) error {
 
 // checkText checks a UTF-8 encoded string of MQTT (MQTT 5.0 §1.5.4).
 func checkText(text string) error {
+	if err := checkLength(text); err != nil {
+		return err
+	}
 	switch {
-	case len(text) > MaxTopicBytes:
-		return fmt.Errorf("has %d bytes, and MQTT allows %d", len(text), MaxTopicBytes)
 	case !utf8.ValidString(text):
 		return errors.New("is not valid UTF-8")
 	case strings.ContainsRune(text, 0):

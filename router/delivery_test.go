@@ -270,5 +270,10 @@ func TestFailingEndpointDoesNotFloodTheLog(t *testing.T) {
 		advance(0)
 		require.Equal(t, 2, r.log.count("attempt failed"))
 		require.Equal(t, 1, r.log.count("left_out=999"))
+		advance(11 * time.Second)
+		r.notifyMany(1002, 1002)
+		advance(0)
+		require.Equal(t, 3, r.log.count("attempt failed"))
+		require.Equal(t, 1, r.log.count("left_out"), "where none was left out the line does not say so")
 	})
 }

@@ -194,6 +194,20 @@ func TestBatchWithANilEventIsRefusedWhole(t *testing.T) {
 	})
 }
 
+func TestTextThatIsTooLongIsRefused(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a"})
+		event := &messages.AuthFailure{ClientID: strings.Repeat("x", messages.MaxTextBytes+1)}
+		var field *messages.FieldError
+		require.ErrorAs(t, r.Notify(context.Background(), event), &field)
+		require.Equal(t, "data.client_id", field.Field)
+		r.system.Root.Send(r.PID(), event)
+		advance(0)
+		require.Empty(t, r.receivers["a"].arrivals())
+		require.EqualValues(t, 1, r.Stats().Mailbox.Of(delivery.DroppedInvalid))
+	})
+}
+
 func TestProducersInParallelBalanceTheMailbox(t *testing.T) {
 	const producers, batches, size = 6, 200, 7
 	for _, policy := range []config.DropPolicy{config.DropOldest, config.DropNewest} {

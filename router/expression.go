@@ -11,13 +11,11 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// What an expression may take up. The cost is CEL's measure: one for a step, and a tenth for each byte of a text that the
-// step goes through. The limit is some tens of milliseconds, and lets a search through 1 MiB pass.
+// How large an expression may be, so that about the smallest event it takes next to nothing.
 const (
 	maxExpressionCharacters = 4096
 	maxExpressionDepth      = 50
 	maxExpressionNodes      = 10_000 // after the macros are written out
-	maxExpressionCost       = 250_000
 )
 
 var errTooCostly = errors.New("its evaluation takes too long")
@@ -53,7 +51,7 @@ func (c *compiler) compile(text string, eventTypes []messages.Type) (compiled *e
 	if result := ast.OutputType(); !result.IsExactType(cel.BoolType) {
 		return nil, fmt.Errorf("is of type %.64s, and has to be true or false: compare it with something", result)
 	}
-	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(textCosts{}), cel.CostLimit(maxExpressionCost))
+	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), metered(ast.NativeRep()))
 	if err != nil {
 		return nil, fmt.Errorf("can't be evaluated: %s", oneLine(err.Error()))
 	}
@@ -76,8 +74,10 @@ func (c *compiler) environment(eventTypes []messages.Type) (*cel.Env, error) {
 	return env, nil
 }
 
-// holds evaluates the expression. Its error says what went wrong without showing what the event holds.
+// holds evaluates the expression, at most as far as the subject's budget goes. Its error says what went wrong without
+// showing what the event holds.
 func (e *expression) holds(about *subject) (bool, error) {
+	about.meter.begin()
 	result, _, err := e.program.Eval(about) // recovers from panics itself
 	if err != nil {
 		return false, explainFailure(err)

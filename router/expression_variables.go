@@ -72,13 +72,17 @@ func fieldNames(eventTypes []messages.Type) []string {
 	return names
 }
 
-// subject is the event that expressions are evaluated about. It gives them their variables when they ask for them
-// (cel.Activation).
+// subject is the event that expressions are evaluated about, one after the other. It gives them their variables when they
+// ask for them (cel.Activation), and keeps what takes long to make.
 type subject struct {
 	id        string
 	timestamp time.Time
 	brokerID  string
 	event     messages.Event
+
+	meter      meter
+	properties ref.Val // nil until an expression asked
+	text       ref.Val // of the payload, or why it is none; nil until an expression asked
 }
 
 // Parent implements cel.Activation.
@@ -90,6 +94,8 @@ func (s *subject) ResolveName(name string) (any, bool) {
 		return s.field(field)
 	}
 	switch name {
+	case subjectName:
+		return s, true
 	case "event_type":
 		return types.String(s.event.EventType().String()), true
 	case "event_id":
@@ -103,21 +109,35 @@ func (s *subject) ResolveName(name string) (any, bool) {
 }
 
 func (s *subject) field(name string) (any, bool) {
-	if field, ok := fieldsByName[s.event.EventType()][name]; ok {
+	field, ok := fieldsByName[s.event.EventType()][name]
+	if ok {
+		if properties, ok := field.Of(s.event).([]messages.UserProperty); ok {
+			return s.userProperties(properties), true
+		}
 		return fieldKinds[field.Kind].value(field.Of(s.event)), true
 	}
-	field, ok := fieldsByName[0][name]
-	if !ok {
+	if field, ok = fieldsByName[0][name]; !ok {
 		return nil, false
 	}
 	return fieldKinds[field.Kind].value(reflect.Zero(field.Kind).Interface()), true
 }
 
-// userProperties have the shape that they have in JSON.
-func userProperties(given []messages.UserProperty) ref.Val {
-	list := make([]map[string]string, len(given))
-	for i, property := range given {
-		list[i] = map[string]string{"name": property.Name, "value": property.Value}
+// userProperties are the event's as an expression sees them, made once.
+func (s *subject) userProperties(given []messages.UserProperty) ref.Val {
+	if s.properties == nil {
+		s.meter.chargeEvent(time.Duration(len(given)) * madeProperty)
+		s.properties = userProperties(given)
 	}
-	return types.DefaultTypeAdapter.NativeToValue(list)
+	return s.properties
+}
+
+// payloadText is the event's payload as a text, made once.
+func (s *subject) payloadText() ref.Val {
+	if s.text == nil {
+		payload, _ := s.field("payload")
+		bytes := payload.(types.Bytes)
+		s.meter.chargeEvent(decoding.of(len(bytes)))
+		s.text = bytes.ConvertToType(types.StringType)
+	}
+	return s.text
 }

@@ -124,3 +124,71 @@ func TestFiltersThatMeanNothingAreProblemsOfTheirKeys(t *testing.T) {
 	require.ErrorContains(t, err, "webhook.endpoints[0].when: is no valid expression at its line 1, column 1: data.topic is no field of the endpoint's events, which have client_id, protocol, clean_start")
 	require.ErrorContains(t, err, "webhook.endpoints[1].when: is of type int, and has to be true or false")
 }
+
+func TestExpressionsAboutDifferentTypesKnowTheirOwnFields(t *testing.T) {
+	endpoints := []config.Endpoint{
+		{Name: "messages", Events: []string{"message.*"}, When: `data.topic == "t"`},
+		{Name: "clients", Events: []string{"client.*"}, When: `data.reason == "timeout"`},
+		{Name: "clients too", Events: []string{"client.*"}, When: `data.protocol == "mqtt5"`},
+		{Name: "all", When: `data.topic == "t" || data.reason == "timeout"`},
+		{Name: "published", Events: []string{"message.published"}, When: `data.qos == 1`},
+	}
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, endpoints...)
+		r.hand("e1", &messages.MessagePublished{ClientID: "c", Topic: "t", QoS: 1})
+		r.hand("e2", &messages.ClientDisconnected{ClientID: "c", Reason: "timeout"})
+		r.hand("e3", &messages.ClientConnected{ClientID: "c", Protocol: "mqtt5"})
+		r.hand("e4", &messages.MessageRetained{Topic: "t"})
+		advance(time.Second)
+		require.ElementsMatch(t, []string{"e1", "e4"}, r.receivers["messages"].ids())
+		require.ElementsMatch(t, []string{"e2"}, r.receivers["clients"].ids())
+		require.ElementsMatch(t, []string{"e3"}, r.receivers["clients too"].ids())
+		require.ElementsMatch(t, []string{"e1", "e2", "e4"}, r.receivers["all"].ids())
+		require.ElementsMatch(t, []string{"e1"}, r.receivers["published"].ids())
+		require.Equal(t, make([]uint64, 5), r.Stats().FilterErrors)
+	})
+	for order := range 2 { // whichever compiles first
+		cfg := config.Default()
+		cfg.Webhook.Enabled = true
+		cfg.Webhook.Endpoints = []config.Endpoint{endpoints[order], endpoints[1-order]}
+		cfg.Webhook.Endpoints[1].When = endpoints[order].When
+		for i := range cfg.Webhook.Endpoints {
+			cfg.Webhook.Endpoints[i].URL = "http://receiver.test/"
+		}
+		require.ErrorContains(t, router.Check(cfg), "webhook.endpoints[1].when: is no valid expression at its line 1, column 1: data.")
+	}
+}
+
+func TestClientIDsAreAskedBeforeWhen(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a", ClientIDs: []string{"c-*"}, When: `1 / data.qos == 1`})
+		r.hand("e1", &messages.MessagePublished{ClientID: "d-1", Topic: "t"})
+		advance(time.Second)
+		require.Equal(t, []uint64{0}, r.Stats().FilterErrors, "what another client sent is not evaluated")
+		require.Zero(t, r.log.count("could not be evaluated"))
+		r.hand("e2", &messages.MessagePublished{ClientID: "c-1", Topic: "t"})
+		r.hand("e3", &messages.MessagePublished{ClientID: "c-1", Topic: "t", QoS: 1})
+		r.hand("e4", &messages.MessagePublished{ClientID: "d-1", Topic: "t", QoS: 1})
+		advance(time.Second)
+		require.Equal(t, []uint64{1}, r.Stats().FilterErrors)
+		require.Equal(t, []string{"e3"}, r.receivers["a"].ids())
+	})
+}
+
+func TestEventThatIsTooCostlyForOneEndpointGoesToTheOthers(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, func(w *config.Webhook) { w.IncludePayload = true },
+			config.Endpoint{Name: "costly", When: `data.user_properties.all(p, data.user_properties.exists(q, p == q))`},
+			config.Endpoint{Name: "modest", When: `data.qos == 0`}, config.Endpoint{Name: "plain"})
+		event := &messages.MessagePublished{ClientID: "c", Topic: "t", UserProperties: make([]messages.UserProperty, 5000)}
+		event.UserProperties[0].Name = "last"
+		r.hand("e1", event)
+		advance(time.Second)
+		require.Empty(t, r.receivers["costly"].ids())
+		require.Equal(t, []string{"e1"}, r.receivers["modest"].ids())
+		require.Equal(t, []string{"e1"}, r.receivers["plain"].ids())
+		require.Equal(t, []uint64{1, 0, 0}, r.Stats().FilterErrors)
+		require.Equal(t, 1, r.log.count(`endpoint=costly event_id=e1 event_type=message.published error="its evaluation takes too long"`))
+		require.EqualValues(t, 1, r.Stats().Mailbox.Of(delivery.Routed))
+	})
+}

@@ -57,28 +57,51 @@ func (m *matcher) add(endpoints []int) bool {
 	return true
 }
 
-// askPredicates leaves out the endpoints that were found and do not want the event after all.
+// askPredicates leaves out the endpoints that were found and do not want the event after all. The client ids come first, so
+// that only the expressions that have to be evaluated share the event's budget.
 func (m *matcher) askPredicates(event *messages.Envelope) {
+	expressions := 0
+	m.keep(func(endpoint int, asks *predicate) bool {
+		if err := m.look(event); err != nil {
+			m.fail(endpoint, event, err)
+			return false
+		}
+		if !asks.wantsClient(messages.ClientID(m.about.event)) {
+			return false
+		}
+		if asks.when != nil {
+			expressions++
+		}
+		return true
+	})
+	m.about.meter = newMeter(expressions)
+	m.keep(func(endpoint int, asks *predicate) bool {
+		if asks.when == nil {
+			return true
+		}
+		holds, err := asks.when.holds(&m.about)
+		if err != nil {
+			m.fail(endpoint, event, err)
+		}
+		return holds
+	})
+	m.about = subject{} // holds on to no event
+}
+
+// keep leaves out the endpoints with a predicate that wanted is not true of.
+func (m *matcher) keep(wanted func(endpoint int, asks *predicate) bool) {
 	kept := m.found[:0]
 	for _, endpoint := range m.found {
-		asks := m.table.predicates[endpoint]
-		if asks == nil || m.satisfies(endpoint, asks, event) {
+		if asks := m.table.predicates[endpoint]; asks == nil || wanted(endpoint, asks) {
 			kept = append(kept, endpoint)
 		}
 	}
 	m.found = kept
-	m.about = subject{} // holds on to no event
 }
 
-func (m *matcher) satisfies(endpoint int, asks *predicate, event *messages.Envelope) bool {
-	holds, err := false, m.look(event)
-	if err == nil {
-		holds, err = asks.holds(&m.about)
-	}
-	if err != nil {
-		m.failed[endpoint].add(time.Now(), m.log, asks.endpoint, event, err)
-	}
-	return holds
+// fail accounts for an endpoint that does not get the event because its predicate could not be evaluated.
+func (m *matcher) fail(endpoint int, event *messages.Envelope, err error) {
+	m.failed[endpoint].add(time.Now(), m.log, m.table.predicates[endpoint].endpoint, event, err)
 }
 
 // look makes the event what expressions are about, once for all its endpoints.

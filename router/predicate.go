@@ -43,17 +43,6 @@ func newPredicate(endpoint config.Endpoint, eventTypes []messages.Type, expressi
 	return p, nil
 }
 
-// holds tells whether the endpoint wants the event after all. With an error it does not.
-func (p *predicate) holds(about *subject) (bool, error) {
-	if !p.wantsClient(messages.ClientID(about.event)) {
-		return false, nil
-	}
-	if p.when == nil {
-		return true, nil
-	}
-	return p.when.holds(about)
-}
-
 // wantsClient is true for an event that is about no client, as topic filters let one pass that has no topic.
 func (p *predicate) wantsClient(id string) bool {
 	return len(p.clientIDs) == 0 || id == "" ||

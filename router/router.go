@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -76,6 +77,25 @@ func Check(cfg config.Config) error {
 	return nil
 }
 
+// CheckDraft finds what Check would find beside the problems of a configuration, as far as they let it.
+func CheckDraft(draft config.Config, problems config.Errors) config.Errors {
+	endpoints := draft.Webhook.Resolve()
+	for i := range endpoints {
+		path := fmt.Sprintf("webhook.endpoints[%d].url", i)
+		if slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Path == path }) {
+			endpoints[i].URL = "http://placeholder.invalid" // all else can still be tried
+		}
+	}
+	_, tableErr := newRoutingTable(endpoints)
+	senders, sendersErr := newSenders(endpoints, newOptions(nil))
+	closeAll(senders)
+	var found config.Errors
+	if err := errors.Join(tableErr, sendersErr); err != nil {
+		errors.As(located(draft, err), &found)
+	}
+	return problems.Beside(found)
+}
+
 func newOptions(opts []Option) options {
 	o := options{log: slog.Default()}
 	for _, opt := range opts {
@@ -123,7 +143,8 @@ func (h *Handle) PID() *actor.PID { return h.pid }
 
 // Notify hands an event over, which is the router's from then on. It never blocks. Its errors are those of ctx, where it
 // is over already; messages.ErrClosed after Close; and, with drop_policy newest, messages.ErrQueueFull.
-// messages.ErrTooLarge says that the event is larger than the whole queue.
+// messages.ErrTooLarge says that the event is larger than the whole queue, a *messages.FieldError that a text of it is
+// longer than MQTT allows.
 func (h *Handle) Notify(ctx context.Context, event messages.Event) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -132,6 +132,18 @@ func TestNilEventIsAnError(t *testing.T) {
 	})
 }
 
+func TestEventsOfAContextThatIsOverAreNotTaken(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a"})
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		event := &messages.MessagePublished{ClientID: "c", Topic: "t"}
+		require.ErrorIs(t, r.Notify(ended, event), context.Canceled)
+		require.ErrorIs(t, r.NotifyAll(ended, messages.NewEnvelope(event)), context.Canceled)
+		require.Zero(t, r.Stats().Mailbox.Accepted)
+	})
+}
+
 func TestRouterLivesInsideABrokersActor(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
@@ -201,6 +213,8 @@ func TestRouterRestartedFromAboveAccountsForAllItHeldAndStops(t *testing.T) {
 
 		require.ErrorIs(t, r.notify("late", "t"), messages.ErrClosed)
 		require.EqualValues(t, 10, r.endpoint("a").Of(delivery.DeadShutdown))
+		_, lives := system.ProcessRegistry.GetLocal(r.PID().Id)
+		require.False(t, lives)
 		require.Equal(t, 1, r.log.count("restarted from above"))
 		var lost *router.LostError
 		require.ErrorAs(t, r.Close(context.Background()), &lost)

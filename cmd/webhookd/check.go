@@ -3,10 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/service"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/router"
 )
 
 type checkCommand struct {
@@ -15,11 +14,14 @@ type checkCommand struct {
 
 // Run makes all that run would make of the configuration, and opens nothing.
 func (k *checkCommand) Run(c console) error {
-	cfg, notes, err := config.Load(k.Config)
+	cfg, notes, err := c.load(k.Config)
+	if errors.Is(err, errStopped) {
+		return err
+	}
 	if err != nil {
 		return usageError{err}
 	}
-	if err := checkRooms(cfg); err != nil {
+	if err := service.Check(cfg); err != nil {
 		return unusable(k.Config, err)
 	}
 	effective, err := cfg.Dump()
@@ -43,12 +45,4 @@ func unusable(file string, err error) error {
 		return usageError{problems}
 	}
 	return usageError{fmt.Errorf("%s: %w", file, err)}
-}
-
-func checkRooms(cfg config.Config) error {
-	if err := router.Check(cfg); err != nil {
-		return err
-	}
-	_, err := newDoors(cfg, nil, slog.New(slog.DiscardHandler))
-	return err
 }

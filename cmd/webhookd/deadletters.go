@@ -1,16 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/google/uuid"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -57,7 +55,7 @@ type letterID struct{ uuid.UUID }
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (l *letterID) UnmarshalText(text []byte) error {
 	if err := l.UUID.UnmarshalText(text); err != nil {
-		return fmt.Errorf("%s is no id of a dead letter: dead-letters list prints them", shown(string(text), maxErrorColumn))
+		return fmt.Errorf("%s is no id of a dead letter: dead-letters list prints them", terminal.Shown(string(text), maxErrorColumn))
 	}
 	return nil
 }
@@ -87,50 +85,4 @@ func (m moment) text() string {
 		return ""
 	}
 	return m.Format(time.RFC3339Nano)
-}
-
-// untilSignal is a context that ends when the program is told to stop.
-func (c console) untilSignal() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		select {
-		case <-c.signals:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		cancel()
-		<-ended
-	}
-}
-
-// shown is a text of a stranger's that can't do anything to a terminal, in so many characters at most.
-func shown(text string, limit int) string {
-	if runes := []rune(text); len(runes) > limit {
-		text = string(runes[:limit-1]) + "…"
-	}
-	if !isPrintable(text) {
-		return fmt.Sprintf("%+q", text)
-	}
-	return text
-}
-
-// shownJSON is JSON that can't do anything to a terminal: whatever is not printable, which only texts can have, is escaped.
-func shownJSON(text []byte) string {
-	var safe strings.Builder
-	for _, r := range string(text) {
-		switch {
-		case r == '\n' || isPrintable(string(r)):
-			safe.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&safe, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&safe, `\u%04x`, r)
-		}
-	}
-	return safe.String()
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
 	"github.com/fluxmq/webhookd/store"
 )
 
@@ -37,7 +38,7 @@ func (l *listDeadLettersCommand) Validate() error {
 
 // Run prints dead letters page by page.
 func (l *listDeadLettersCommand) Run(c console) error {
-	client, err := l.client()
+	client, err := l.client(c)
 	if err != nil {
 		return usageError{err}
 	}
@@ -70,7 +71,7 @@ func (l *listDeadLettersCommand) Run(c console) error {
 
 func (l *listDeadLettersCommand) conclude(out io.Writer, page store.DeadLetterPage, left int) {
 	if page.Next != "" && left == 0 {
-		fmt.Fprintf(out, "there are more: --after %s lists them\n", shown(page.Next, maxErrorColumn))
+		fmt.Fprintf(out, "there are more: --after %s lists them\n", terminal.Shown(page.Next, maxErrorColumn))
 	}
 	if page.Skipped > 0 {
 		fmt.Fprintf(out, "lines of the files that can't be read: %d\n", page.Skipped)
@@ -101,8 +102,8 @@ func (p *letterPrinter) print(letters []*store.DeadLetterRecord) error {
 	}
 	for _, letter := range letters {
 		fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", letter.Time.UTC().Format(time.RFC3339),
-			shown(letter.Endpoint, maxErrorColumn), shown(letter.EventType, maxErrorColumn), shown(letter.Reason, maxErrorColumn),
-			letter.Attempts, orDash(shown(letter.LastError, maxErrorColumn)), replayOf(letter), letter.ID)
+			terminal.Shown(letter.Endpoint, maxErrorColumn), terminal.Shown(letter.EventType, maxErrorColumn), terminal.Shown(letter.Reason, maxErrorColumn),
+			letter.Attempts, orDash(terminal.Shown(letter.LastError, maxErrorColumn)), replayOf(letter), letter.ID)
 	}
 	return p.table.Flush()
 }
@@ -113,7 +114,7 @@ func (p *letterPrinter) printLines(letters []*store.DeadLetterRecord) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(p.out, shownJSON(text)); err != nil {
+		if _, err := fmt.Fprintln(p.out, terminal.JSON(text)); err != nil {
 			return err
 		}
 	}
@@ -123,7 +124,7 @@ func (p *letterPrinter) printLines(letters []*store.DeadLetterRecord) error {
 func replayOf(letter *store.DeadLetterRecord) string {
 	switch {
 	case letter.Replayed != nil:
-		return shown(letter.Replayed.Fate, maxErrorColumn)
+		return terminal.Shown(letter.Replayed.Fate, maxErrorColumn)
 	case letter.Replaying:
 		return "under way"
 	}

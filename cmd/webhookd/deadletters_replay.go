@@ -36,7 +36,7 @@ func (r *replayDeadLettersCommand) Validate() error {
 
 // Run replays, and goes on while the endpoints make room.
 func (r *replayDeadLettersCommand) Run(c console) error {
-	client, err := r.client()
+	client, err := r.client(c)
 	if err != nil {
 		return usageError{err}
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
 )
 
 type showDeadLetterCommand struct {
@@ -15,7 +17,7 @@ type showDeadLetterCommand struct {
 
 // Run prints the letter.
 func (s *showDeadLetterCommand) Run(c console) error {
-	client, err := s.client()
+	client, err := s.client(c)
 	if err != nil {
 		return usageError{err}
 	}
@@ -34,6 +36,6 @@ func (s *showDeadLetterCommand) Run(c console) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(c.out, shownJSON(text.Bytes()))
+	_, err = fmt.Fprintln(c.out, terminal.JSON(text.Bytes()))
 	return err
 }

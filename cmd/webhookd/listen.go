@@ -1,144 +1,14 @@
 package main
 
-import (
-	"context"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"strconv"
-	"sync"
-	"time"
-)
+import "github.com/fluxmq/webhookd/cmd/webhookd/listen"
 
-type listenCommand struct {
-	Address    string        `default:"127.0.0.1:8888" help:"Where to listen; port 0 takes a free one (${default})."`
-	Status     int           `default:"200" help:"What to answer (${default})."`
-	Every      int           `default:"1" help:"Answer --status to every n-th request only, and 200 to the others."`
-	RetryAfter time.Duration `help:"Send Retry-After with an answer that is not 200."`
-	Delay      time.Duration `help:"Wait before answering."`
-	Hang       bool          `help:"Never answer."`
-	Full       bool          `help:"Print bodies whole."`
-	Secrets    []string      `name:"secret" sep:"none" placeholder:"SECRET" help:"Answer 401 to what is not signed with this secret (whsec_…, or @FILE that holds it); with several, one must match."`
-}
-
-// Validate is called by the command line's parser.
-func (l *listenCommand) Validate() error {
-	switch {
-	case l.Status < 200 || l.Status > 599:
-		return fmt.Errorf("--status is %d, not 200 to 599", l.Status)
-	case l.Every < 1:
-		return fmt.Errorf("--every is %d, less than 1", l.Every)
-	case l.Delay < 0 || l.RetryAfter < 0:
-		return fmt.Errorf("--delay and --retry-after can't be negative")
-	}
-	return nil
-}
+type listenCommand struct{ listen.Options }
 
 // Run receives until a signal comes.
 func (l *listenCommand) Run(c console) error {
-	verifier, err := newVerifier(l.Secrets)
+	receiver, err := listen.New(l.Options, c.out)
 	if err != nil {
 		return usageError{err}
 	}
-	listener, err := net.Listen("tcp", l.Address)
-	if err != nil {
-		return fmt.Errorf("listen for webhooks: %w", err)
-	}
-	fmt.Fprintf(c.out, "listening on http://%s (Ctrl-C stops)\n", listener.Addr())
-	requests, cancel := context.WithCancel(context.Background())
-	server := &http.Server{
-		Handler:           &webhookPrinter{listenCommand: l, verifier: verifier, out: c.out},
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err = <-served:
-		cancel()
-		return fmt.Errorf("receive webhooks: %w", err)
-	case <-c.signals:
-	}
-	cancel() // lets requests go that hang
-	if err := server.Shutdown(context.Background()); err != nil {
-		return fmt.Errorf("stop listening: %w", err)
-	}
-	<-served
-	return nil
-}
-
-// webhookPrinter prints what arrives, and answers as it is told.
-type webhookPrinter struct {
-	*listenCommand
-	verifier verifier
-	mu       sync.Mutex
-	out      io.Writer
-	requests int
-}
-
-func (p *webhookPrinter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, unreadable := readBody(w, r)
-	if unreadable != nil {
-		p.refuse(w, r, unreadable, unreadable.status)
-		return
-	}
-	var signature string
-	if len(p.verifier) > 0 {
-		if err := p.verifier.verify(body, r.Header); err != nil {
-			p.refuse(w, r, err, http.StatusUnauthorized)
-			return
-		}
-		signature = "signature ok "
-	}
-	status := p.answer()
-	what, items := p.described(r.Header.Get("Content-Type"), body)
-	if p.Hang {
-		p.print(r, signature+what, "no answer", items)
-	}
-	select {
-	case <-p.patience():
-	case <-r.Context().Done():
-		if !p.Hang {
-			p.print(r, signature+what, "no answer: the sender left", items)
-		}
-		panic(http.ErrAbortHandler) // no answer at all
-	}
-	p.print(r, signature+what, strconv.Itoa(status), items)
-	if status != http.StatusOK && p.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds()+0.5)))
-	}
-	w.WriteHeader(status)
-}
-
-// patience ends when it is time to answer: never with --hang.
-func (p *webhookPrinter) patience() <-chan time.Time {
-	if p.Hang {
-		return nil
-	}
-	return time.After(p.Delay)
-}
-
-func (p *webhookPrinter) answer() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.requests++
-	if p.requests%p.Every == 0 {
-		return p.Status
-	}
-	return http.StatusOK
-}
-
-func (p *webhookPrinter) refuse(w http.ResponseWriter, r *http.Request, why error, status int) {
-	p.print(r, "refused: "+why.Error(), strconv.Itoa(status), nil)
-	http.Error(w, why.Error(), status)
-}
-
-func (p *webhookPrinter) print(r *http.Request, what, answer string, items []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, "%s %s %s → %s\n", time.Now().Format("15:04:05.000"), r.Method, what, answer)
-	for _, item := range items {
-		fmt.Fprintf(p.out, "  %s\n", item)
-	}
+	return receiver.Run(c.signals)
 }

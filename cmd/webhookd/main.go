@@ -4,7 +4,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -29,12 +28,8 @@ type commandLine struct {
 	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them; fail, delay or hang on demand."`
 	DeadLetters deadLettersCommand `cmd:"" help:"List, show and replay the events that a running webhookd gave up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
-}
 
-// console is where a command writes, and how it hears that it has to stop.
-type console struct {
-	out, err io.Writer
-	signals  <-chan os.Signal
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // usageError is something that the person who started the program has to correct.
@@ -57,15 +52,13 @@ func execute(args []string, c console) int {
 		kong.Writers(c.out, c.err),
 		kong.Exit(func(code int) { exit = code }),
 		kong.UsageOnError(),
+		kong.Vars{"version": versionLine()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
 		return fail(c, fmt.Errorf("read the command line: %w", err))
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(withHelp(args))
 	if exit >= 0 {
 		return exit
 	}
@@ -73,6 +66,17 @@ func execute(args []string, c console) int {
 		return fail(c, usageError{fmt.Errorf("%w (webhookd --help lists what there is)", err)})
 	}
 	return fail(c, command.Run(c))
+}
+
+// withHelp makes of no arguments, and of "help" as the first, what asks for help with the rest.
+func withHelp(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(args[1:], "--help")
+	}
+	return args
 }
 
 // fail prints the error, if there is one, and finds its exit code.

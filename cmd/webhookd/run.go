@@ -1,14 +1,16 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
+	"github.com/fluxmq/webhookd/cmd/webhookd/service"
 	"github.com/fluxmq/webhookd/config"
 )
 
@@ -18,7 +20,13 @@ type runCommand struct {
 
 // Run delivers until the first signal, then drains; a second signal ends the drain.
 func (r *runCommand) Run(c console) error {
-	cfg, notes, err := config.Load(r.Config)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // first of all: it must not end the program, whenever it comes
+	cfg, notes, err := c.load(r.Config)
+	if errors.Is(err, errStopped) {
+		fmt.Fprintln(c.err, err)
+		return nil // nothing was lost
+	}
 	if err != nil {
 		return usageError{err}
 	}
@@ -31,17 +39,33 @@ func (r *runCommand) Run(c console) error {
 	}
 	signal.Ignore(syscall.SIGPIPE) // who reads the log may go away: that must not cost the events that are held
 	takeLibraryLog(log)
+	defer tellOfHangups(hangups, log)()
 	for _, note := range notes {
 		log.Info(note)
 	}
-	service, err := start(cfg, log)
+	running, err := service.Start(cfg, log)
 	if err != nil {
 		return asUsageError(err)
 	}
-	log.Info("webhookd runs", "version", version(), "endpoints", len(cfg.Webhook.Endpoints))
+	log.Info("webhookd runs", "version", service.Version(), "endpoints", len(cfg.Webhook.Endpoints))
 	first := <-c.signals
 	log.Info("stopping: a second signal stops at once", "signal", first.String())
-	return service.stopUntil(c.signals)
+	return running.StopUntil(c.signals)
+}
+
+// tellOfHangups says of each SIGHUP that it does nothing, until stop is called.
+func tellOfHangups(hangups chan os.Signal, log *slog.Logger) (stop func()) {
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		for range hangups {
+			log.Warn("SIGHUP is ignored: the configuration is read at the start only", "advice", "restart webhookd to use a changed one")
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		telling.Wait()
+	}
 }
 
 // asUsageError takes for a usageError what is wrong with the configuration, as it is located there.
@@ -51,21 +75,6 @@ func asUsageError(err error) error {
 		return usageError{problems}
 	}
 	return err
-}
-
-// stopUntil stops, and does so at once when a signal comes.
-func (s *service) stopUntil(signals <-chan os.Signal) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.stop(ctx) }()
-	select {
-	case err := <-stopped:
-		return err
-	case <-signals:
-		cancel()
-		return <-stopped
-	}
 }
 
 // idleError says why a configuration would deliver nothing for ever, and what to add.

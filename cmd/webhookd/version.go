@@ -3,21 +3,19 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
+
+	"github.com/fluxmq/webhookd/cmd/webhookd/service"
 )
 
 type versionCommand struct{}
 
-// Run prints the version, and what it was built with and for.
+// Run prints the version.
 func (versionCommand) Run(c console) error {
-	_, err := fmt.Fprintf(c.out, "webhookd %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(c.out, versionLine())
 	return err
 }
 
-// version is the module's, "(devel)" when it was built from a work tree.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
+// versionLine is the version, and what it was built with and for.
+func versionLine() string {
+	return fmt.Sprintf("webhookd %s %s %s/%s", service.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -68,6 +68,9 @@ func TestTemplateThatCanNotWorkIsRefusedWhenItIsLoaded(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
 		"no template":                {`{"a": {{.data.topic}`, `is no template: line 1: bad character U+007D '}'`},
 		"function that is not there": {`{{env "HOME"}}`, `is no template: line 1: function "env" not defined`},
+		"key without quotes":         {`{{ topsecret }}`, `is no template: line 1: function "…" not defined`},
+		"key with a dollar sign":     {`{{ $topsecret }}`, `is no template: line 1: undefined variable "…"`},
+		"key that begins a number":   {`{{ 5ecret }}`, `is no template: line 1: bad number syntax: "…"`},
 		"field that no event has": {`{{json .data.topci}}`,
 			`fails for a message.published: line 1:12: at <.data.topci>: map has no entry for key "topci"`},
 		"text without json": {`{"topic":` + "\n" + `"{{.data.topic}}"}`,

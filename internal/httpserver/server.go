@@ -11,12 +11,13 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"github.com/fluxmq/webhookd/internal/hosts"
 )
 
 const (
 	readHeaderTimeout = 5 * time.Second
 	maxHeaderBytes    = 16 << 10
+	closeGrace        = 2 * time.Second // less than sources have before the drain
 )
 
 // Settings are what differs from server to server.
@@ -26,20 +27,17 @@ type Settings struct {
 	ReadTimeout    time.Duration // of a request, its body included
 	WriteTimeout   time.Duration // counted like ReadTimeout
 	IdleTimeout    time.Duration // between two requests of a connection
-	MaxConnections int           // more wait in the kernel until one closes
+	MaxConnections int           // a new one takes the place of one that waits for its client
+	AllowedHosts   []string      // which the server goes by besides those that hosts.Allowed knows
 }
 
 // Server is an HTTP server. Only Addr may be called while another of its methods runs.
 type Server struct {
-	settings Settings
-	log      *slog.Logger
-	http     *http.Server
-	listener net.Listener
-	serving  sync.WaitGroup
-
-	mu      sync.Mutex
-	unused  map[net.Conn]struct{} // connections that brought no request yet
-	closing bool
+	settings    Settings
+	log         *slog.Logger
+	http        *http.Server
+	connections *connections // nil before Start
+	serving     sync.WaitGroup
 }
 
 // New prepares a server, and opens nothing. It fails for an address that is none.
@@ -50,18 +48,18 @@ func New(settings Settings, handler http.Handler, log *slog.Logger) (*Server, er
 	s := &Server{
 		settings: settings,
 		log:      log,
-		unused:   map[net.Conn]struct{}{},
 		http: &http.Server{
-			Handler:           handler,
+			Handler:           door{handler, hosts.NewAllowed(settings.Listen, settings.AllowedHosts), log},
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       settings.ReadTimeout,
 			WriteTimeout:      settings.WriteTimeout,
 			IdleTimeout:       settings.IdleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+			ConnContext:       withConnection,
+			ConnState:         noteIdle,
 		},
 	}
-	s.http.ConnState = s.note
 	return s, nil
 }
 
@@ -80,10 +78,10 @@ func (s *Server) Start() error {
 	if err != nil {
 		return fmt.Errorf("open the %s: %w", s.settings.Name, err)
 	}
-	s.listener = listener
+	s.connections = newConnections(listener.(*net.TCPListener), s.settings.MaxConnections)
 	s.log.Info(s.settings.Name+" is open", "address", listener.Addr().String())
 	s.serving.Go(func() {
-		err := s.http.Serve(netutil.LimitListener(listener, s.settings.MaxConnections))
+		err := s.http.Serve(s.connections)
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error(s.settings.Name+" takes no more requests", "error", err)
 		}
@@ -93,43 +91,31 @@ func (s *Server) Start() error {
 
 // Addr is where a started server listens; nil before Start.
 func (s *Server) Addr() net.Addr {
-	if s.listener == nil {
+	if s.connections == nil {
 		return nil
 	}
-	return s.listener.Addr()
+	return s.connections.Addr()
 }
 
-// Close stops taking requests and waits for those under way. When ctx ends first, it cuts their connections and returns
-// ctx's error.
+// Close stops taking requests and waits for those under way, for closeGrace and until ctx ends. Then it cuts their
+// connections, which is no error: no client decides how a stop goes.
 func (s *Server) Close(ctx context.Context) error {
-	s.closeUnused()
+	if s.connections != nil {
+		s.connections.closeIdle() // Shutdown would wait five seconds for those that brought nothing yet
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
 	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("wait for the requests under way: %w", err), s.http.Close())
+	if err != nil && ctx.Err() != nil {
+		s.log.Warn(s.settings.Name + " cut requests that did not end in time")
+		err = s.http.Close()
 	}
 	s.serving.Wait()
 	return err
 }
 
-// closeUnused closes the connections for which Shutdown would wait five seconds, in case a request comes.
-func (s *Server) closeUnused() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closing = true
-	for connection := range s.unused {
-		_ = connection.Close() // nobody is told anything on it
-	}
-}
-
-func (s *Server) note(connection net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case state != http.StateNew:
-		delete(s.unused, connection)
-	case s.closing:
-		_ = connection.Close()
-	default:
-		s.unused[connection] = struct{}{}
+func noteIdle(accepted net.Conn, state http.ConnState) {
+	if state == http.StateIdle {
+		accepted.(*connection).wait(forRequest)
 	}
 }

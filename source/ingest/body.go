@@ -1,9 +1,7 @@
 package ingest
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +11,7 @@ import (
 )
 
 // reading takes the events of a body into a batch.
-type reading func(*batch, *bufio.Reader) error
+type reading func(*batch, []byte) error
 
 var readings = map[string]reading{
 	"application/json":        (*batch).readJSON,
@@ -22,11 +20,21 @@ var readings = map[string]reading{
 	"application/x-jsonlines": (*batch).readLines,
 }
 
-// readEvents reads the events of a body, and stops at the first that is bad, or one too many. Its error is a *refusal,
-// or that of the body's reader.
-func readEvents(body io.Reader, read reading, maxEvents int) ([]*messages.Envelope, error) {
-	b := batch{maxEvents: maxEvents, items: make(map[string]int)}
-	if err := read(&b, bufio.NewReader(body)); err != nil {
+const (
+	// What an event takes beside the bytes that it came in: the envelope, its id and its place in the batch; and for each
+	// of its JSON objects what a user property takes, the growth of their list included.
+	envelopeBytes = 512
+	objectBytes   = 64
+	maxObjects    = messages.MaxUserProperties + 2 // of an event: with more it is refused before it is unfolded
+
+	jsonSpace = " \t\r\n"
+)
+
+// readEvents reads the events of a body, and stops at the first that is bad, or one too many. Before it unfolds one it
+// takes the bytes for it. Its error is a *refusal, or that of take.
+func readEvents(body []byte, read reading, maxEvents int, take func(int64) error) ([]*messages.Envelope, error) {
+	b := batch{maxEvents: maxEvents, take: take, items: make(map[string]int)}
+	if err := read(&b, body); err != nil {
 		return nil, err
 	}
 	if len(b.envelopes) == 0 {
@@ -38,102 +46,95 @@ func readEvents(body io.Reader, read reading, maxEvents int) ([]*messages.Envelo
 // batch is the events of one body.
 type batch struct {
 	maxEvents int
+	take      func(int64) error
 	envelopes []*messages.Envelope
 	items     map[string]int // which item has an event_id
 }
 
 // readJSON reads an object, or an array of objects one by one.
-func (b *batch) readJSON(body *bufio.Reader) error {
-	first, err := peekPastSpace(body)
-	if errors.Is(err, io.EOF) {
+func (b *batch) readJSON(body []byte) error {
+	body = bytes.TrimLeft(body, jsonSpace)
+	if len(body) == 0 {
 		return nil
 	}
+	if body[0] != '[' {
+		rest, err := b.addNext(body)
+		if err != nil {
+			return err
+		}
+		return expectEnd(rest, "more follows the event: several go into an array, or are sent as application/x-ndjson")
+	}
+	rest, err := b.addArray(body)
 	if err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(body)
-	if first != '[' {
-		if err := b.addNext(decoder); err != nil {
-			return err
-		}
-		return expectEnd(decoder, body, "more follows the event: several go into an array, or are sent as application/x-ndjson")
-	}
-	if err := b.addArray(decoder); err != nil {
-		return err
-	}
-	return expectEnd(decoder, body, "more follows the array")
+	return expectEnd(rest, "more follows the array")
 }
 
-func peekPastSpace(body *bufio.Reader) (byte, error) {
+// addArray returns what follows the array.
+func (b *batch) addArray(array []byte) (rest []byte, err error) {
+	rest = bytes.TrimLeft(array[1:], jsonSpace)
+	if len(rest) > 0 && rest[0] == ']' {
+		return rest[1:], nil
+	}
 	for {
-		c, err := body.ReadByte()
-		if err != nil {
-			return 0, err
+		if rest, err = b.addNext(rest); err != nil {
+			return nil, err
 		}
-		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-			return c, body.UnreadByte()
+		rest = bytes.TrimLeft(rest, jsonSpace)
+		switch {
+		case len(rest) == 0:
+			return nil, errCutOff
+		case rest[0] == ']':
+			return rest[1:], nil
+		case rest[0] != ',':
+			return nil, b.refuseItem(fmt.Errorf("is no JSON: invalid character %q after array element", rest[0]))
 		}
+		rest = rest[1:]
 	}
 }
 
-func (b *batch) addArray(decoder *json.Decoder) error {
-	if _, err := decoder.Token(); err != nil {
-		return b.refuseSyntax(err)
+var errCutOff = badBody("the body ends too early")
+
+// addNext takes the next item in, and returns what follows it.
+func (b *batch) addNext(body []byte) (rest []byte, err error) {
+	text, rest, _ := messages.CutJSON(body)
+	err = b.add(text)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errCutOff
 	}
-	for decoder.More() {
-		if err := b.addNext(decoder); err != nil {
-			return err
-		}
-	}
-	if _, err := decoder.Token(); err != nil {
-		return b.refuseSyntax(err)
+	return rest, err
+}
+
+// expectEnd wants nothing but space.
+func expectEnd(rest []byte, problem string) error {
+	if len(bytes.TrimLeft(rest, jsonSpace)) > 0 {
+		return badBody(problem)
 	}
 	return nil
 }
 
-func (b *batch) addNext(decoder *json.Decoder) error {
-	var text json.RawMessage
-	if err := decoder.Decode(&text); err != nil {
-		return b.refuseSyntax(err)
-	}
-	return b.add(text)
-}
-
-// expectEnd wants nothing but space after what the decoder read.
-func expectEnd(decoder *json.Decoder, body io.Reader, problem string) error {
-	_, err := peekPastSpace(bufio.NewReader(io.MultiReader(decoder.Buffered(), body)))
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err == nil:
-		return badBody(problem)
-	}
-	return err
-}
-
 // readLines reads an object a line, and passes over blank lines.
-func (b *batch) readLines(body *bufio.Reader) error {
-	for line := 1; ; line++ {
-		text, err := body.ReadBytes('\n')
-		last := errors.Is(err, io.EOF)
-		if err != nil && !last {
-			return err
-		}
+func (b *batch) readLines(body []byte) error {
+	for line, more := 1, true; more; line++ {
+		var text []byte
+		text, body, more = bytes.Cut(body, []byte("\n"))
 		if text = bytes.TrimSpace(text); len(text) > 0 {
 			if err := b.add(text); err != nil {
 				return atLine(err, line)
 			}
 		}
-		if last {
-			return nil
-		}
 	}
+	return nil
 }
 
 // add takes the next item in.
 func (b *batch) add(text []byte) error {
 	if len(b.envelopes) == b.maxEvents {
 		return tooLarge(fmt.Sprintf("the body holds more than %d events", b.maxEvents))
+	}
+	if err := b.take(unfoldedBytes(text)); err != nil {
+		return err
 	}
 	envelope, err := messages.ParseEnvelope(text)
 	if err != nil {
@@ -149,19 +150,14 @@ func (b *batch) add(text []byte) error {
 	return nil
 }
 
-// refuseSyntax tells a body that is no JSON from one that can't be read.
-func (b *batch) refuseSyntax(err error) error {
-	switch {
-	case errors.As(err, new(*json.SyntaxError)):
-		return b.refuseItem(fmt.Errorf("is no JSON: %w", err))
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return badBody("the body ends too early")
-	}
-	return err
+// unfoldedBytes bounds what reading the event takes, from above.
+func unfoldedBytes(text []byte) int64 {
+	objects := min(bytes.Count(text, []byte("{")), maxObjects)
+	return int64(envelopeBytes + len(text) + objectBytes*objects)
 }
 
 func (b *batch) refuseItem(err error) *refusal {
-	refused := &refusal{status: http.StatusBadRequest, Item: len(b.envelopes) + 1, Problem: err.Error()}
+	refused := &refusal{status: http.StatusBadRequest, Item: len(b.envelopes) + 1, Problem: err.Error(), cause: err}
 	var field *messages.FieldError
 	if errors.As(err, &field) {
 		refused.Field, refused.Problem = field.Field, field.Problem

@@ -13,6 +13,7 @@ import (
 type refusal struct {
 	status        int
 	header, value string // of the answer, where its status asks for one
+	cause         error
 
 	Item    int    `json:"item,omitempty"`  // counted from 1
 	Line    int    `json:"line,omitempty"`  // of NDJSON, counted from 1
@@ -22,6 +23,10 @@ type refusal struct {
 
 func (r *refusal) Error() string {
 	return r.Problem
+}
+
+func (r *refusal) Unwrap() error {
+	return r.cause
 }
 
 func (r *refusal) write(w http.ResponseWriter) {
@@ -57,6 +62,10 @@ func refuseBody(err error) *refusal {
 	switch {
 	case errors.As(err, &refused):
 		return refused
+	case errors.Is(err, errNoRoom):
+		return later(err.Error())
+	case errors.Is(err, errTooLarge):
+		return tooLarge(err.Error())
 	case errors.As(err, &overLimit):
 		return tooManyBytes(overLimit.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):

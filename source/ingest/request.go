@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/fluxmq/webhookd/messages"
 )
@@ -14,10 +15,7 @@ const path = "/v1/events"
 
 // ServeHTTP answers one request: 202 with the ids of its events in their order, or why none of them was taken.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	envelopes, refused := s.readRequest(w, r)
-	if refused == nil {
-		refused = s.handOver(r.Context(), envelopes)
-	}
+	envelopes, refused := s.serve(w, r)
 	if refused != nil {
 		s.log.Debug("ingest refused a request", "status", refused.status, "item", refused.Item, "field", refused.Field,
 			"remote_addr", r.RemoteAddr)
@@ -39,8 +37,8 @@ func eventIDs(envelopes []*messages.Envelope) []string {
 	return ids
 }
 
-// readRequest checks the request by its head before it reads a byte of the body.
-func (s *Server) readRequest(w http.ResponseWriter, r *http.Request) ([]*messages.Envelope, *refusal) {
+// serve checks the request by its head before it reads a byte of the body.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) ([]*messages.Envelope, *refusal) {
 	switch {
 	case r.URL.Path != path:
 		return nil, &refusal{status: http.StatusNotFound, Problem: "events go to " + path}
@@ -55,7 +53,10 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request) ([]*message
 	if refused != nil {
 		return nil, refused
 	}
-	return s.readBody(w, r, read)
+	if r.ContentLength > s.maxBodyBytes {
+		return nil, tooManyBytes(s.maxBodyBytes)
+	}
+	return s.takeBody(w, r, read)
 }
 
 func (s *Server) checkToken(r *http.Request) *refusal {
@@ -85,25 +86,35 @@ func readingOf(header http.Header) (reading, *refusal) {
 	return read, nil
 }
 
-// readBody holds the body's bytes in the bound of all bodies while it reads.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, read reading) ([]*messages.Envelope, *refusal) {
-	if r.ContentLength > s.maxBodyBytes {
-		return nil, tooManyBytes(s.maxBodyBytes)
-	}
-	size := r.ContentLength
-	if size < 0 {
-		size = s.maxBodyBytes
-	}
-	if !s.bodies.TryAcquire(size) {
-		return nil, later("too many requests at once")
-	}
-	defer s.bodies.Release(size)
-
-	envelopes, err := readEvents(http.MaxBytesReader(w, r.Body, s.maxBodyBytes), read, s.maxEvents)
+// takeBody gives the body's room back when its events are the router's, which counts them itself, or when it took none.
+func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, read reading) ([]*messages.Envelope, *refusal) {
+	control := http.NewResponseController(w)
+	share := s.room.enter(func() { _ = control.SetReadDeadline(time.Now()) }) // fails where the connection is closed
+	defer share.leave()
+	envelopes, err := s.readBody(w, r, read, share)
 	if err != nil {
 		return nil, refuseBody(err)
 	}
-	return envelopes, nil
+	return envelopes, s.handOver(r.Context(), envelopes)
+}
+
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, read reading, share *share) ([]*messages.Envelope, error) {
+	arrival := arrival{
+		body:    http.MaxBytesReader(w, r.Body, s.maxBodyBytes),
+		share:   share,
+		control: http.NewResponseController(w),
+		piece:   s.pieceTimeout,
+		end:     time.Now().Add(readTimeout),
+	}
+	announced := r.ContentLength
+	if announced < 0 {
+		announced = s.maxBodyBytes
+	}
+	body, err := arrival.read(announced)
+	if err != nil {
+		return nil, err
+	}
+	return readEvents(body, read, s.maxEvents, share.take)
 }
 
 func (s *Server) handOver(ctx context.Context, envelopes []*messages.Envelope) *refusal {

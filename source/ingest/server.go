@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/internal/httpserver"
 	"github.com/fluxmq/webhookd/messages"
@@ -21,7 +19,6 @@ const (
 	idleTimeout     = 60 * time.Second
 	maxConnections  = 1024
 	maxMaxBodyBytes = 1 << 30
-	bodiesAtOnce    = 16 // bodies of the full size that may be read at one time; of smaller ones as many as have its bytes
 )
 
 // Router takes events in. NotifyAll takes all of them or none, and before it returns nil has given each its identity.
@@ -38,7 +35,8 @@ type Server struct {
 	maxEvents    int
 	router       Router
 	log          *slog.Logger
-	bodies       *semaphore.Weighted // in bytes
+	room         *room
+	pieceTimeout time.Duration
 }
 
 // New prepares a server that hands events to the router; it opens nothing. A request may bring up to queueSize events.
@@ -56,11 +54,18 @@ func New(cfg config.Ingest, queueSize int, router Router, log *slog.Logger) (*Se
 		maxEvents:    queueSize,
 		router:       router,
 		log:          log,
-		bodies:       semaphore.NewWeighted(bodiesAtOnce * int64(cfg.MaxBodyBytes)),
+		room:         newRoom(roomBytes(int64(cfg.MaxBodyBytes))),
+		pieceTimeout: pieceTimeout,
 	}
 	var err error
 	s.Server, err = httpserver.New(settings(cfg), s, log)
 	return s, err
+}
+
+// roomBytes are those of all bodies together. One body may take half of them: its own bytes, as many again for its events'
+// texts, as many again for what its events take beside them, and a little where bodies are small.
+func roomBytes(maxBodyBytes int64) int64 {
+	return 2 * (3*maxBodyBytes + 1<<20)
 }
 
 func settings(cfg config.Ingest) httpserver.Settings {
@@ -71,5 +76,6 @@ func settings(cfg config.Ingest) httpserver.Settings {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxConnections: maxConnections,
+		AllowedHosts:   cfg.AllowedHosts,
 	}
 }

@@ -33,6 +33,7 @@ var now = time.Date(2026, 2, 5, 12, 0, 0, 0, time.UTC)
 // recorder is a router that keeps the bodies of what it took.
 type recorder struct {
 	err     error         // of every call
+	panics  bool          // at every call
 	entered chan struct{} // where not nil, a call says that it has begun
 	release chan struct{} // and waits until it may go on
 
@@ -44,6 +45,9 @@ func (r *recorder) NotifyAll(_ context.Context, envelopes ...*messages.Envelope)
 	if r.entered != nil {
 		r.entered <- struct{}{}
 		<-r.release
+	}
+	if r.panics {
+		panic("the router is broken")
 	}
 	if r.err != nil {
 		return r.err

@@ -28,15 +28,8 @@ func (*access) ID() string { return "access" }
 
 func (*access) Provides(callback byte) bool {
 	return slices.Contains([]byte{
-		mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablish, mqtt.OnACLCheck, mqtt.OnClientExpired,
+		mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablish, mqtt.OnACLCheck, mqtt.OnClientExpired,
 	}, callback)
-}
-
-// OnConnect lets mochi use no topic aliases towards the client: of a message in flight it keeps the alias without the
-// topic, and sends that again on another connection.
-func (*access) OnConnect(cl *mqtt.Client, _ packets.Packet) error {
-	cl.Properties.Props.TopicAliasMaximum = 0
-	return nil
 }
 
 func (a *access) OnConnectAuthenticate(_ *mqtt.Client, pk packets.Packet) bool {

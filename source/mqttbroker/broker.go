@@ -34,6 +34,7 @@ type Broker struct {
 	config      config.MQTTBroker
 	server      *mqtt.Server
 	hook        *Hook
+	sessions    *sessions
 	log         *slog.Logger
 	tcp         net.Listener
 	webSocket   net.Listener // nil: off
@@ -66,9 +67,16 @@ func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Lo
 		Capabilities:           capabilities(),
 		Logger:                 slog.New(errorsOnly{log.Handler()}),
 		SysTopicResendInterval: int64(systemTopicsInterval / time.Second),
+		// Off: what mochi has in it stays there where a packet after it is not written.
+		ClientNetWriteBufferSize: 1,
 	})
-	// The access hook is first, so that its end of an expired session's subscriptions is what the other one sees.
-	for _, hook := range []mqtt.Hook{&access{server: b.server, hook: b.hook, accounts: accounts, rules: rules}, b.hook} {
+	b.sessions = newSessions(b.server)
+	// The access hook is first, so that its end of an expired session's subscriptions is what the others see. The one that
+	// observes comes after those that decide.
+	hooks := []mqtt.Hook{
+		&access{server: b.server, hook: b.hook, accounts: accounts, rules: rules}, b.sessions, b.hook, &resumption{sessions: b.sessions},
+	}
+	for _, hook := range hooks {
 		if err := b.server.AddHook(hook, nil); err != nil {
 			return nil, fmt.Errorf("add a hook to the MQTT broker: %w", err)
 		}
@@ -136,7 +144,8 @@ func capabilities() *mqtt.Capabilities {
 	c.MaximumInflight = maxInflight
 	c.MaximumSessionExpiryInterval = uint32(maxSessionExpiry / time.Second)
 	c.MaximumMessageExpiryInterval = 0 // a retained message stays until it is cleared or its own expiry comes
-	c.TopicAliasMaximum = 0            // mochi would check access by the alias's empty topic name
+	c.Compatibilities.NoInheritedPropertiesOnAck = true
+	c.TopicAliasMaximum = 0 // mochi would check access by the alias's empty topic name
 	return c
 }
 

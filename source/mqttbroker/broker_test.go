@@ -169,7 +169,7 @@ func TestDisconnectPacketTellsTheReason(t *testing.T) {
 		reason string
 	}{
 		"normal":     {[]byte{0xE0, 2, 0x00, 0}, messages.ReasonNormal},
-		"with will":  {[]byte{0xE0, 2, 0x04, 0}, messages.ReasonNormal},
+		"with will":  {[]byte{0xE0, 2, 0x04, 0}, messages.ReasonError},
 		"with error": {[]byte{0xE0, 2, 0x80, 0}, messages.ReasonError},
 		"malformed":  {[]byte{0xF1, 0}, messages.ReasonError},
 	} {

@@ -1,21 +1,28 @@
 package mqttbroker
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // deliveries knows what was sent to each session: enough to tell a first delivery from a repetition, which mochi marks
-// alike (with DUP) when a client comes back, and to find the topic behind an alias.
+// alike (with DUP) when a client comes back, to find the topic behind an alias, and to tell a delivery after the
+// connection that it was made on.
 type deliveries struct {
 	mu       sync.Mutex
-	sessions map[string]*session // by client id
+	sessions map[string]*sent // by client id
 }
 
-type session struct {
-	unsent  map[uint16]struct{} // packet ids of messages that were not sent yet; at most 65,535
-	aliases map[uint16]string   // topics of the connection; at most as many as the client allows
+// sent is what was sent to one session.
+type sent struct {
+	unsent    map[uint16]struct{} // packet ids of messages that were not sent yet; at most 65,535
+	aliases   map[uint16]string   // topics of the connection; at most as many as the client allows
+	connected bool                // client.connected was told of the connection
+	early     []messages.Event    // told when it is; at most as many as a client may have in flight, and what came meanwhile
 }
 
 // begin starts a connection of the client id, with a new session where that is clean.
@@ -24,10 +31,36 @@ func (d *deliveries) begin(clientID string, clean bool) {
 	defer d.mu.Unlock()
 	s, resumed := d.sessions[clientID]
 	if clean || !resumed {
-		d.sessions[clientID] = &session{}
+		d.sessions[clientID] = &sent{}
 		return
 	}
+	s.connected = false
 	s.aliases = nil // MQTT 5.0 §3.3.2.3.4: an alias ends with its connection
+}
+
+// tell tells an event of the connection, at once or after it is told that there is one.
+func (d *deliveries) tell(clientID string, event messages.Event, tell func(messages.Event)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s, ok := d.sessions[clientID]; ok && !s.connected {
+		s.early = append(s.early, event)
+		return
+	}
+	tell(event)
+}
+
+// connected tells what was to be told after client.connected.
+func (d *deliveries) connected(clientID string, tell func(messages.Event)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.sessions[clientID]
+	if !ok {
+		return
+	}
+	for _, event := range s.early {
+		tell(event)
+	}
+	s.connected, s.early = true, nil
 }
 
 // queued takes note of a message with QoS 1 or 2 that is to be sent.
@@ -36,7 +69,7 @@ func (d *deliveries) queued(clientID string, packetID uint16) {
 	defer d.mu.Unlock()
 	s, ok := d.sessions[clientID]
 	if !ok { // of a client that mochi loaded from a store
-		s = &session{}
+		s = &sent{}
 		d.sessions[clientID] = s
 	}
 	if s.unsent == nil {
@@ -79,7 +112,7 @@ func (d *deliveries) forget(clientID string) {
 }
 
 // resolve finds the topic of a message; an alias that comes with a topic stands for it from then on.
-func (s *session) resolve(pk *packets.Packet) string {
+func (s *sent) resolve(pk *packets.Packet) string {
 	alias := pk.Properties.TopicAlias
 	if pk.TopicName == "" {
 		return s.aliases[alias]
@@ -88,7 +121,7 @@ func (s *session) resolve(pk *packets.Packet) string {
 		if s.aliases == nil {
 			s.aliases = map[uint16]string{}
 		}
-		s.aliases[alias] = pk.TopicName
+		s.aliases[alias] = strings.Clone(pk.TopicName)
 	}
 	return pk.TopicName
 }

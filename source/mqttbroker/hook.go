@@ -32,9 +32,10 @@ type Notifier interface {
 //   - The broker's own messages below $SYS are no events. A message of the inline client is no message.published; that
 //     it is delivered or retained is told.
 //   - A will is published by its client, when the broker sends it.
-//   - A message is delivered when it is written to a subscriber for the first time. One that waited for a client to come
-//     back may be told before that client's client.connected, because mochi sends it first. One that a store kept
-//     over a restart counts as delivered before.
+//   - A message is delivered when it is written to a subscriber for the first time. One that a store kept over a restart
+//     counts as delivered before.
+//   - A connection that takes a client id over is told after the end of the one before: client.session_takeover,
+//     client.disconnected, client.connected, and after that what is delivered on it.
 //   - A retained message that expires is cleared. Clearing a topic that has none is no event.
 //   - A session that ends, by its client, by a clean start or by its expiry, removes its subscriptions.
 //   - A connection that the broker ends, at its own shutdown too, has the reason error, unless another one took its
@@ -51,7 +52,8 @@ type Hook struct {
 	nodeID      string
 	log         *slog.Logger
 	logOnce     sync.Once
-	connections sync.Map // *mqtt.Client → *connection, from client.connected to client.disconnected
+	connections sync.Map // *mqtt.Client → *connection, from client.connected to the end of the connection
+	latest      latest
 	deliveries  deliveries
 }
 
@@ -62,7 +64,8 @@ func NewHook(notifier Notifier, nodeID string, log *slog.Logger) *Hook {
 		notifier:   notifier,
 		nodeID:     nodeID,
 		log:        log,
-		deliveries: deliveries{sessions: map[string]*session{}},
+		latest:     latest{byID: map[string]*connection{}},
+		deliveries: deliveries{sessions: map[string]*sent{}},
 	}
 }
 
@@ -75,7 +78,6 @@ var provided = []byte{
 	mqtt.OnSessionEstablished,
 	mqtt.OnDisconnect,
 	mqtt.OnClientExpired,
-	mqtt.OnPacketEncode,
 	mqtt.OnPacketSent,
 	mqtt.OnPacketProcessed,
 	mqtt.OnPublish,
@@ -93,17 +95,6 @@ var provided = []byte{
 // Provides tells mochi which callbacks the hook has.
 func (h *Hook) Provides(callback byte) bool {
 	return slices.Contains(provided, callback)
-}
-
-// OnPacketEncode learns that a client is told that another connection takes its client id over. It changes nothing. The
-// client may close the connection before mochi does, so mochi's cause for the end alone would not tell.
-func (h *Hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
-	if pk.FixedHeader.Type == packets.Disconnect && pk.ReasonCode == packets.ErrSessionTakenOver.Code {
-		if conn := h.connection(cl); conn != nil {
-			conn.takenOver.Store(true)
-		}
-	}
-	return pk
 }
 
 // OnPacketSent sees the answer to a login, and each message to a subscriber.
@@ -124,7 +115,7 @@ func (h *Hook) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
 	case packets.Publish:
 		h.publishProcessed(cl, &pk)
 	case packets.Disconnect:
-		if conn := h.connection(cl); conn != nil && pk.ReasonCode >= packets.ErrUnspecifiedError.Code {
+		if conn := h.connection(cl); conn != nil && pk.ReasonCode != packets.CodeDisconnect.Code {
 			conn.failed.Store(true)
 		}
 	}

@@ -108,12 +108,12 @@ func (h *Hook) delivered(cl *mqtt.Client, pk *packets.Packet) {
 	if !first || topic == "" || ofBroker(topic) || !h.notifier.Wants(messages.TypeMessageDelivered, topic) {
 		return
 	}
-	h.handOver(&messages.MessageDelivered{
+	h.deliveries.tell(cl.ID, &messages.MessageDelivered{
 		ClientID:    cl.ID,
 		Topic:       strings.Clone(topic),
 		QoS:         pk.FixedHeader.Qos,
 		PayloadSize: len(pk.Payload),
-	})
+	}, h.handOver)
 }
 
 func (h *Hook) setRefused(cl *mqtt.Client, refused bool) {
@@ -125,7 +125,14 @@ func (h *Hook) setRefused(cl *mqtt.Client, refused bool) {
 // publishProcessed tells authz.publish_denied of a publish that no hook allowed.
 func (h *Hook) publishProcessed(cl *mqtt.Client, pk *packets.Packet) {
 	conn := h.connection(cl)
-	if conn == nil || !conn.refused.Swap(false) {
+	if conn == nil {
+		return
+	}
+	if discarded(pk.TopicName) {
+		h.publishDenied(cl, pk.TopicName, packets.ErrTopicNameInvalid.Reason)
+		return
+	}
+	if !conn.refused.Swap(false) {
 		return
 	}
 	// mochi answers the repetition of a QoS 2 message without OnPublish.

@@ -1,6 +1,8 @@
 package mqttbroker
 
 import (
+	"strings"
+
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
@@ -18,7 +20,7 @@ func (h *Hook) OnSubscribed(cl *mqtt.Client, pk packets.Packet, reasonCodes []by
 		} else if subscription.Filter != "" { // an empty one is no filter
 			h.notify(&messages.AuthzSubscribeDenied{
 				ClientID:    cl.ID,
-				TopicFilter: subscription.Filter,
+				TopicFilter: strings.Clone(subscription.Filter),
 				Reason:      subackReason(cl, &pk, subscription.Filter, code),
 			})
 		}
@@ -34,7 +36,7 @@ func (h *Hook) OnUnsubscribed(cl *mqtt.Client, pk packets.Packet) {
 	conn := h.connection(cl)
 	for _, subscription := range pk.Filters {
 		if conn == nil || conn.unsubscribed(cl, subscription.Filter) {
-			h.notify(&messages.SubscriptionRemoved{ClientID: cl.ID, TopicFilter: subscription.Filter})
+			h.notify(&messages.SubscriptionRemoved{ClientID: cl.ID, TopicFilter: strings.Clone(subscription.Filter)})
 		}
 	}
 }
@@ -47,7 +49,7 @@ func (h *Hook) subscribed(cl *mqtt.Client, subscription packets.Subscription, gr
 	}
 	h.notify(&messages.SubscriptionCreated{
 		ClientID:       cl.ID,
-		TopicFilter:    subscription.Filter,
+		TopicFilter:    strings.Clone(subscription.Filter),
 		QoS:            grantedQoS,
 		SubscriptionID: subscription.Identifier,
 	})

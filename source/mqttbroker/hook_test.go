@@ -57,6 +57,28 @@ func TestHookSeesTheVerdictsOfAForeignBrokerInEitherOrder(t *testing.T) {
 	}
 }
 
+// rejecter lets no publish through that access rules allowed.
+type rejecter struct{ mqtt.HookBase }
+
+func (*rejecter) ID() string           { return "rejecter" }
+func (*rejecter) Provides(b byte) bool { return b == mqtt.OnPublish }
+func (*rejecter) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	return pk, packets.ErrRejectPacket
+}
+
+func TestPublishThatIsAllowedAndThenRejectedIsNoDenial(t *testing.T) {
+	events := &recorder{}
+	address := startForeign(t,
+		func(s *mqtt.Server) error { return s.AddHook(NewHook(events, "n", slog.New(slog.DiscardHandler)), nil) },
+		func(s *mqtt.Server) error { return s.AddHook(new(auth.AllowHook), nil) },
+		func(s *mqtt.Server) error { return s.AddHook(new(rejecter), nil) })
+	s := dialScript(t, address, version5, "c", clean)
+	s.publish("t", "x", 0, 0)
+	s.receivesNothingMore()
+	require.Empty(t, events.of(messages.TypeAuthzPublishDenied))
+	require.Empty(t, events.of(messages.TypeMessagePublished))
+}
+
 func TestRepeatedQoS2PublishIsNoDenial(t *testing.T) {
 	events := &recorder{}
 	address := startForeign(t,
@@ -140,12 +162,6 @@ func TestExpiredSessionRemovesItsSubscriptions(t *testing.T) {
 	c.disconnect()
 	events.await(t, &messages.SubscriptionRemoved{ClientID: "c1", TopicFilter: "t"})
 	require.Eventually(t, func() bool { return server.Clients.Len() == 0 }, patience, time.Millisecond)
-}
-
-func TestExpiredRetainedMessageIsCleared(t *testing.T) {
-	events := &recorder{}
-	NewHook(events, "n", slog.New(slog.DiscardHandler)).OnRetainedExpired("t")
-	require.Equal(t, []messages.Event{&messages.MessageRetained{Topic: "t", Cleared: true}}, events.all())
 }
 
 // refuser takes no event.

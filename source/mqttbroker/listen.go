@@ -54,6 +54,7 @@ func (b *Broker) stopAccepting() {
 
 // serve speaks MQTT with a client until one of the two ends it.
 func (b *Broker) serve(conn net.Conn) {
+	defer b.sessions.closed(conn)
 	defer func() {
 		// mochi panics on some malformed packets: a SUBSCRIBE that ends after a filter, for one.
 		if cause := recover(); cause != nil {
@@ -75,6 +76,7 @@ func (b *Broker) serve(conn net.Conn) {
 func (b *Broker) abandon(conn net.Conn) {
 	for _, client := range b.server.Clients.GetAll() {
 		if client.Net.Conn == conn {
+			b.sessions.OnDisconnect(client, nil, true)
 			b.hook.OnDisconnect(client, nil, true)
 			client.ClearInflights()
 			b.server.UnsubscribeClient(client)
@@ -132,6 +134,9 @@ type boundedConn struct {
 }
 
 func (c *boundedConn) Write(p []byte) (int, error) {
+	if isNothing(p) {
+		return len(p), nil
+	}
 	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}

@@ -53,7 +53,7 @@ func subackReason(cl *mqtt.Client, pk *packets.Packet, filter string, code byte)
 	if _, inUse := cl.State.Inflight.Get(pk.PacketID); inUse {
 		return reasonPacketIDInUse
 	}
-	if !mqtt.IsValidFilter(filter, false) {
+	if !validSubscription(filter) {
 		return reasonInvalidFilter
 	}
 	return reasonNotAuthorized

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -71,4 +72,18 @@ func TestListenWritesNothingOfABodyThatATerminalWouldObey(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Contains(t, p.Stdout(), `"\x1b[2Jbell\a\n"`)
+}
+
+func TestDemoNamesOneAddressForEachThingWhereThePortOfMQTTIsTaken(t *testing.T) {
+	t.Parallel()
+	if taken, err := net.Listen("tcp", "127.0.0.1:1883"); err == nil {
+		defer taken.Close()
+	}
+	code, stdout, stderr := webhookd.Command("demo", "--for", "2s")
+	require.Zero(t, code, stderr)
+	for _, message := range []string{"admin side is open", "ingest is open", "MQTT broker is open"} {
+		require.Equal(t, 1, strings.Count(stdout, message), stdout)
+	}
+	require.Contains(t, stdout, "log     level=INFO msg=")
+	require.NotContains(t, stdout, "left_out=0")
 }

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -85,6 +87,34 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	require.Less(t, time.Since(began), 5*time.Second)
 }
 
+func TestDrainIsNotReadyButHealthy(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	answered, answer := context.WithCancel(t.Context())
+	defer answer()
+	r.answers(func(int, received) int {
+		<-answered.Done()
+		return http.StatusOK
+	})
+	p := webhookd.Run(t, webhookd.IngestConfig("defaults: {timeout: 60s}\nshutdown_timeout: 60s\n", "- {name: slow, url: '"+r.URL+"'}\n"))
+	admin := p.Await("admin side is open")["address"].(string)
+	status := func(path string) int {
+		response, err := http.Get("http://" + admin + path)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusOK, status("/readyz"))
+	p.Post("t", 1, 1)
+	p.Signal(syscall.SIGTERM)
+	webhookd.Eventually(t, func() bool { return status("/readyz") == http.StatusServiceUnavailable }, "it is not ready")
+	require.Equal(t, http.StatusOK, status("/healthz"))
+	webhookd.Eventually(t, func() bool { return p.Metric(`webhookd_endpoint_held_events{endpoint="slow",state="in_flight"}`) == 1 }, "the drain goes on")
+	require.Equal(t, http.StatusServiceUnavailable, status("/readyz"))
+	answer()
+	require.Zero(t, p.Exit())
+}
+
 func TestUnusedConnectionsDoNotDelayTheStop(t *testing.T) {
 	t.Parallel()
 	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: a, url: '"+newReceiver(t).URL+"'}\n"))
@@ -96,4 +126,23 @@ func TestUnusedConnectionsDoNotDelayTheStop(t *testing.T) {
 	began := time.Now()
 	p.TerminateAndExpect(0)
 	require.Less(t, time.Since(began), 4*time.Second)
+}
+
+func TestHalfSentRequestDecidesNeitherTheStopNorTheExitCode(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: a, url: '"+r.URL+"'}\n"))
+	p.Post("t", 1, 10)
+	for _, sent := range []string{"[", `[{"event_type":"auth.failure","data":{}}`} {
+		connection, err := net.Dial("tcp", p.Await("ingest is open")["address"].(string))
+		require.NoError(t, err)
+		defer connection.Close()
+		_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n%s", sent)
+		require.NoError(t, err)
+	}
+	began := time.Now()
+	p.TerminateAndExpect(0)
+	require.Less(t, time.Since(began), 4*time.Second)
+	p.Await("ingest cut requests that did not end in time")
+	require.Len(t, r.taken(""), 10)
 }

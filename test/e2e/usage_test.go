@@ -59,11 +59,17 @@ func TestUnusableCommandLineIsAUsageError(t *testing.T) {
 
 func TestHelpAndVersionAreClean(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"--help"}, {"run", "--help"}, {"version"}} {
-		code, stdout, _ := webhookd.Command(args...)
+	for _, args := range [][]string{{}, {"--help"}, {"help"}, {"run", "--help"}, {"help", "run"}, {"version"}, {"--version"}} {
+		code, stdout, stderr := webhookd.Command(args...)
 		require.Zero(t, code, args)
 		require.Contains(t, stdout, "webhookd")
+		require.Empty(t, stderr)
 	}
+	_, help, _ := webhookd.Command("help", "run")
+	require.Contains(t, help, "Usage: webhookd run --config=FILE")
+	_, version, _ := webhookd.Command("version")
+	_, flag, _ := webhookd.Command("--version")
+	require.Equal(t, version, flag)
 }
 
 func TestConfigurationThatHearsNothingIsRefusedWithTheLinesToAdd(t *testing.T) {

@@ -31,7 +31,7 @@ func Parse(key, text string, limit int, escape func(any) (string, error)) (*Temp
 	}
 	parsed, err := template.New(key).Option("missingkey=error").Funcs(callable).Parse(text)
 	if err != nil {
-		return nil, &config.KeyError{Key: key, Err: fmt.Errorf("is no template: %s", inPlainWords(key, err))}
+		return nil, &config.KeyError{Key: key, Err: fmt.Errorf("is no template: %s", withoutUnquoted(inPlainWords(key, err)))}
 	}
 	nesting := 1
 	for _, one := range parsed.Templates() {
@@ -125,11 +125,23 @@ func inPlainWords(key string, err error) string {
 	return failedAction.ReplaceAllStringFunc(text, withoutLiterals)
 }
 
-// What text/template quotes of a template that fails, and the texts in that.
+// What text/template quotes of a template that fails, the texts in that, and those of them that are a function's name
+// rather than a key of a service that nobody put in quotes.
 var (
 	failedAction = regexp.MustCompile(`(?s) at <.*>: `)
 	literal      = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
+	shortName    = regexp.MustCompile(`^"\$?[A-Za-z]{0,8}"$`)
 )
+
+// withoutUnquoted leaves out of an error what may be a key of a service.
+func withoutUnquoted(text string) string {
+	return literal.ReplaceAllStringFunc(text, func(word string) string {
+		if shortName.MatchString(word) {
+			return word
+		}
+		return `"…"`
+	})
+}
 
 // withoutLiterals shows the beginning of an action without the texts in it, which may be keys of a service.
 func withoutLiterals(action string) string {

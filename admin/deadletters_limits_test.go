@@ -1,0 +1,86 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
+)
+
+func TestReasonOfARefusalIsToldAndItsFaultIsLogged(t *testing.T) {
+	const unreadable = "the dead letters can't be read: see the log"
+	for _, c := range []struct {
+		err     error
+		status  int
+		problem string
+		result  bool
+	}{
+		{fmt.Errorf("show: %w", store.ErrNoDeadLetter), http.StatusNotFound, "show: no dead letter with this id is kept", false},
+		{fmt.Errorf("list: %w", store.ErrDeadLettersBusy), http.StatusServiceUnavailable, store.ErrDeadLettersBusy.Error(), false},
+		{fmt.Errorf("replay: %w", messages.ErrClosed), http.StatusServiceUnavailable, "the router is closed", true},
+		{fmt.Errorf("replay: %w", context.DeadlineExceeded), http.StatusServiceUnavailable, "it takes too long: ask for fewer", true},
+		{errors.New("open /secret/path: no such file"), http.StatusInternalServerError, unreadable, true},
+	} {
+		var logged bytes.Buffer
+		refused := deadLetters{log: slog.New(slog.NewTextHandler(&logged, nil))}.refuse(c.err, store.ReplayResult{Accepted: 7})
+		answer := httptest.NewRecorder()
+		refused.write(answer)
+		require.Equal(t, c.status, answer.Code)
+		require.Equal(t, c.problem, refused.Problem)
+		require.Equal(t, c.result, strings.Contains(answer.Body.String(), `"accepted":7`), answer.Body)
+		require.Equal(t, c.status == http.StatusServiceUnavailable, answer.Header().Get("Retry-After") == "1")
+		require.Equal(t, c.problem == unreadable, strings.Contains(logged.String(), "/secret/path"))
+	}
+}
+
+// timed is an answer whose connection keeps its deadlines.
+type timed struct {
+	*httptest.ResponseRecorder
+	read, write time.Time
+}
+
+func (t *timed) SetReadDeadline(at time.Time) error  { t.read = at; return nil }
+func (t *timed) SetWriteDeadline(at time.Time) error { t.write = at; return nil }
+
+func TestLookThroughDeadLettersHasTimeToBeAnswered(t *testing.T) {
+	var logged bytes.Buffer
+	letters := deadLetters{log: slog.New(slog.NewTextHandler(&logged, nil))}
+	request := httptest.NewRequest(http.MethodGet, "/v1/dead-letters", nil)
+
+	connection := &timed{ResponseRecorder: httptest.NewRecorder()}
+	began := time.Now()
+	ctx, cancel := letters.begin(connection, request)
+	defer cancel()
+	end, bounded := ctx.Deadline()
+	require.True(t, bounded)
+	require.WithinDuration(t, began.Add(readingTimeout), end, patience)
+	require.WithinDuration(t, began.Add(readingTimeout+writeTimeout), connection.read, patience)
+	require.Equal(t, connection.read, connection.write)
+	require.Empty(t, logged.String())
+
+	_, cancel = letters.begin(httptest.NewRecorder(), request)
+	defer cancel()
+	require.Contains(t, logged.String(), "an answer about dead letters may be cut off")
+}
+
+func TestReplayIsLogged(t *testing.T) {
+	r, takes := newRigWithLetters(t, 1)
+	takes.Store(true)
+	var logged bytes.Buffer
+	request := httptest.NewRequest(http.MethodPost, "/v1/dead-letters/replay", strings.NewReader(`{"endpoint":"a"}`))
+	request.Header.Set("Content-Type", "application/json")
+	require.Nil(t, deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}.
+		replay(&timed{ResponseRecorder: httptest.NewRecorder()}, request))
+	require.Contains(t, logged.String(), `msg="dead letters are replayed" accepted=1 left=0 remote_addr=192.0.2.1:1234`)
+}
