@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,6 +31,31 @@ func short(t *testing.T) bool {
 	require.NoError(t, err, "%s", output)
 	require.Contains(t, string(output), "--- PASS: "+t.Name())
 	return false
+}
+
+func TestReadingAndRotatingLeaveNothingOpen(t *testing.T) {
+	if !short(t) {
+		return
+	}
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		require.NoError(t, err)
+		return len(entries)
+	}
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
+	opened := open()
+	debug.SetGCPercent(-1) // which closes what is forgotten
+	keepMany(t, letters, 0, 100)
+	listAll(t, letters)
+	page := listAll(t, letters)
+	_, err := letters.Find(t.Context(), page.Letters[0].ID)
+	require.NoError(t, err)
+	keepMany(t, letters, 100, 200)
+	require.NoError(t, os.RemoveAll(letters.file.dir))
+	keepMany(t, letters, 200, 201)
+	require.Equal(t, opened, open())
+	require.NoError(t, letters.Close())
+	require.Equal(t, opened-2, open(), "the growing file and the lock are closed")
 }
 
 // limit sets how much this process may have until it is restored.

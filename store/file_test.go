@@ -340,3 +340,39 @@ func TestFolderThatAnotherProgramTookMeanwhileIsLeftToIt(t *testing.T) {
 	keepMany(t, letters, 1, 2)
 	require.Equal(t, []string{"0", "1"}, eventIDsOf(listAll(t, letters)))
 }
+
+func TestLetterAsLargeAsAllFilesIsKept(t *testing.T) {
+	letters := openLetters(t, t.TempDir())
+	keepMany(t, letters, 0, 3)
+	line, err := encodeLine(letterOf(newEvent(t, "x")))
+	require.NoError(t, err)
+	letters.file.maxBytes = int64(len(line))
+	require.True(t, letters.Keep(letterOf(newEvent(t, "x")), false))
+	require.Equal(t, []string{"x"}, eventIDsOf(listAll(t, letters)))
+	letters.file.maxBytes--
+	require.False(t, letters.Keep(letterOf(newEvent(t, "x")), false))
+}
+
+func TestReadThatFailsGivesItsPlaceBack(t *testing.T) {
+	dir := t.TempDir()
+	letters := openLetters(t, dir)
+	keepMany(t, letters, 0, 1)
+	letters.file.rotate(time.Now())
+	older := filepath.Join(dir, letters.file.older[0].name)
+	require.NoError(t, os.Rename(older, older+"2"))
+	require.NoError(t, os.Mkdir(older, 0o700)) // which opens, and can't be read
+	for range 2 * maxReads {
+		_, err := letters.List(t.Context(), DeadLetterQuery{Limit: 1})
+		require.ErrorContains(t, err, "read the dead letters")
+		_, err = letters.Replay(t.Context(), DeadLetterFilter{}, (&taker{}).offer)
+		require.ErrorContains(t, err, "read the dead letters")
+	}
+	require.NoError(t, os.Remove(older))
+	require.Empty(t, listAll(t, letters).Letters)
+}
+
+func TestFirstLetterOfAFileRotatesNothing(t *testing.T) {
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
+	require.True(t, letters.Keep(letterOf(newEventOf(t, "more than an eighth", smallBytes/2)), false))
+	require.Empty(t, letters.file.older)
+}

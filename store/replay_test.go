@@ -186,10 +186,10 @@ func TestOfferThatFailsLeavesTheLetterOpen(t *testing.T) {
 func TestEventThatCanNotBeReadIsNotReplayed(t *testing.T) {
 	dir := t.TempDir()
 	line := fmt.Sprintf(`{"id":%q,"endpoint":"a","event":{"event_type":"no.such"},"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00Z"}`+"\n", uuid.New())
-	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(strings.Repeat("broken\n", 2)+line), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(strings.Repeat("broken\n", 2)+`{"id":"no uuid`+"\n"+line), 0o600))
 	result := replayAll(t, openLetters(t, dir), (&taker{}).offer)
 	require.Equal(t, 1, result.Unreadable)
-	require.Equal(t, 2, result.Skipped)
+	require.Equal(t, 3, result.Skipped)
 	require.Zero(t, result.Accepted)
 }
 
@@ -264,4 +264,20 @@ func TestReplaysAtOnceOfferEachLetterOnce(t *testing.T) {
 	for id, times := range offers {
 		require.Equal(t, 1, times, id)
 	}
+}
+
+func TestReplayThatHasEndedIsForgotten(t *testing.T) {
+	letters := openLetters(t, "")
+	keepMany(t, letters, 0, 3)
+	var endpoint taker
+	replayAll(t, letters, endpoint.offer)
+	for _, fate := range []delivery.Fate{delivery.Delivered, delivery.DroppedEvicted} {
+		endpoint.ended[0](fate) // the second time it is nobody's
+	}
+	endpoint.ended[1](delivery.DroppedEvicted)
+	endpoint.ended[2](delivery.DeadRejected)
+	letters.Keep(letterOf(endpoint.events[2]), false)
+	require.Empty(t, letters.replays.events)
+	require.Empty(t, letters.replays.ids)
+	require.Zero(t, letters.replays.ended.Len())
 }
