@@ -25,6 +25,15 @@ func (rejecting) Send(context.Context, string, []*messages.Envelope) messages.Ou
 	return messages.Outcome{Kind: messages.OutcomeRejected, Status: 400, Sent: true}
 }
 
+// hanging is a Sender whose endpoint never answers.
+type hanging struct{}
+
+func (hanging) Close() {}
+func (hanging) Send(ctx context.Context, _ string, _ []*messages.Envelope) messages.Outcome {
+	<-ctx.Done()
+	return messages.Outcome{Kind: messages.OutcomeFailed, Err: ctx.Err(), Sent: true}
+}
+
 func openLetters(t *testing.T, cfg config.DeadLetters) *store.DeadLetters {
 	t.Helper()
 	cfg.MaxBytes = 1 << 30
@@ -53,11 +62,11 @@ func (s *slowDisk) Receive(ctx actor.Context) {
 	s.deadLetterActor.Receive(ctx)
 }
 
-// spawnRejecting starts an endpoint that rejects all events, and its dead-letter actor, as children of parent.
-func spawnRejecting(letters *store.DeadLetters, disk actor.Actor) (endpoint *Endpoint, system *actor.ActorSystem, parent, pid *actor.PID) {
+// spawn starts an endpoint, and its dead-letter actor, as children of parent.
+func spawn(letters *store.DeadLetters, disk actor.Actor, sender Sender) (endpoint *Endpoint, system *actor.ActorSystem, parent, pid *actor.PID) {
 	webhook := config.Default().Webhook
 	webhook.Endpoints = []config.Endpoint{{Name: "a"}}
-	endpoint = NewEndpoint(webhook.Resolve()[0], rejecting{}, slog.New(slog.DiscardHandler))
+	endpoint = NewEndpoint(webhook.Resolve()[0], sender, slog.New(slog.DiscardHandler))
 	system = quietSystem()
 	spawned := make(chan *actor.PID)
 	parent = system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
@@ -87,7 +96,7 @@ func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 	const events = 20
 	letters := openLetters(t, config.DeadLetters{Dir: config.Path(t.TempDir())})
 	disk := newSlowDisk(letters)
-	endpoint, system, parent, _ := spawnRejecting(letters, disk)
+	endpoint, system, parent, _ := spawn(letters, disk, rejecting{})
 	rejectMany(t, endpoint, events)
 	stopped := system.Root.StopFuture(parent)
 	<-endpoint.requests.Done() // the endpoint has begun to stop, and hears no answer any more
@@ -99,11 +108,30 @@ func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 	requireKept(t, letters, events)
 }
 
+func TestWhatIsHeldAtAStopFromAboveIsLostWithoutAFolder(t *testing.T) {
+	const events = 20
+	for name, c := range map[string]struct {
+		dir  string
+		lost uint64
+	}{"files": {t.TempDir(), 0}, "memory": {"", events}} {
+		t.Run(name, func(t *testing.T) {
+			letters := openLetters(t, config.DeadLetters{Dir: config.Path(c.dir)})
+			endpoint, system, parent, _ := spawn(letters, newSlowDisk(letters), hanging{})
+			require.NoError(t, endpoint.mailbox.Offer(newEvents(t, strings.Fields(strings.Repeat("e ", events))...)...))
+			require.Eventually(t, func() bool { return endpoint.Stats().InFlight > 0 }, 5*time.Second, time.Millisecond)
+			require.NoError(t, system.Root.StopFuture(parent).Wait())
+			require.Equal(t, c.lost, endpoint.Stats().Lost)
+			require.EqualValues(t, events, endpoint.Stats().Total(delivery.KindDeadLettered))
+			requireKept(t, letters, events)
+		})
+	}
+}
+
 func TestDrainEndsWhenTheLastDeadLetterIsKept(t *testing.T) {
 	const events = 20
 	letters := openLetters(t, config.DeadLetters{Dir: config.Path(t.TempDir())})
 	disk := newSlowDisk(letters)
-	endpoint, system, parent, pid := spawnRejecting(letters, disk)
+	endpoint, system, parent, pid := spawn(letters, disk, rejecting{})
 	rejectMany(t, endpoint, events)
 	system.Root.Send(pid, &Drain{Cutoff: time.Now().Add(time.Hour)})
 	for kept := range int64(events) {
