@@ -39,13 +39,18 @@ type rig struct {
 
 func newRig(t *testing.T, endpoints ...config.Endpoint) rig {
 	t.Helper()
+	cfg := config.Default()
+	cfg.Webhook.Endpoints = endpoints
+	return newRigOf(t, cfg)
+}
+
+func newRigOf(t *testing.T, cfg config.Config) rig {
+	t.Helper()
 	r := rig{system: actor.NewActorSystem(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return discardLog }),
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	)}
-	cfg := config.Default()
 	cfg.Webhook.Enabled = true
-	cfg.Webhook.Endpoints = endpoints
 	var err error
 	r.router, err = router.Spawn(r.system, cfg, router.WithLogger(discardLog))
 	require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // ErrDisabled is why Spawn starts nothing when webhook.enabled is false.
@@ -131,7 +132,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	if err != nil {
 		return nil, err
 	}
-	if router.deadLetters, err = actors.OpenDeadLetters(cfg.DeadLetters, o.log); err != nil {
+	if router.deadLetters, err = store.OpenDeadLetters(cfg.DeadLetters, o.log); err != nil {
 		router.discard()
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
-	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 const (
@@ -52,7 +52,7 @@ func (l *listDeadLettersCommand) Run(c console) error {
 	printer := l.printer(c.out)
 	for left := l.Limit; left > 0; {
 		query.Set("limit", strconv.Itoa(min(left, maxLettersPage)))
-		var page messages.DeadLetterPage
+		var page store.DeadLetterPage
 		if err := client.ask(ctx, http.MethodGet, deadLettersPath, query, nil, &page); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (l *listDeadLettersCommand) Run(c console) error {
 	return nil
 }
 
-func (l *listDeadLettersCommand) conclude(out io.Writer, page messages.DeadLetterPage, left int) {
+func (l *listDeadLettersCommand) conclude(out io.Writer, page store.DeadLetterPage, left int) {
 	if page.Next != "" && left == 0 {
 		fmt.Fprintf(out, "there are more: --after %s lists them\n", terminal.Shown(page.Next, maxErrorColumn))
 	}
@@ -92,7 +92,7 @@ func (l *listDeadLettersCommand) printer(out io.Writer) *letterPrinter {
 	return &letterPrinter{out: out, table: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
 }
 
-func (p *letterPrinter) print(letters []*messages.DeadLetterRecord) error {
+func (p *letterPrinter) print(letters []*store.DeadLetterRecord) error {
 	if p.table == nil {
 		return p.printLines(letters)
 	}
@@ -108,7 +108,7 @@ func (p *letterPrinter) print(letters []*messages.DeadLetterRecord) error {
 	return p.table.Flush()
 }
 
-func (p *letterPrinter) printLines(letters []*messages.DeadLetterRecord) error {
+func (p *letterPrinter) printLines(letters []*store.DeadLetterRecord) error {
 	for _, letter := range letters {
 		text, err := json.Marshal(letter)
 		if err != nil {
@@ -121,7 +121,7 @@ func (p *letterPrinter) printLines(letters []*messages.DeadLetterRecord) error {
 	return nil
 }
 
-func replayOf(letter *messages.DeadLetterRecord) string {
+func replayOf(letter *store.DeadLetterRecord) string {
 	switch {
 	case letter.Replayed != nil:
 		return terminal.Shown(letter.Replayed.Fate, maxErrorColumn)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // oracle reads what one receiver saw, and knows from the rules of behaviour alone what may happen next, and what must.
@@ -32,8 +32,8 @@ type oracle struct {
 	paused     time.Time // until then
 	drain      drainReading
 	throttles  throttleReading
-	givenUp    map[*event]*messages.DeadLetter // by the endpoint, for its attempts or their time
-	seen       map[string]int                  // how often a scenario came to what it is meant to reach
+	givenUp    map[*event]*store.DeadLetter // by the endpoint, for its attempts or their time
+	seen       map[string]int               // how often a scenario came to what it is meant to reach
 
 	broken *violation
 	story  []moment
@@ -54,7 +54,7 @@ func newOracle(endpoint config.Endpoint, began time.Time, jitter func(time.Time)
 		rate:     newRateReading(endpoint.RateLimit, began),
 		account:  newAccount(),
 		breaker:  breakerReading{CircuitBreaker: endpoint.CircuitBreaker, jitter: jitter, state: closed},
-		givenUp:  map[*event]*messages.DeadLetter{},
+		givenUp:  map[*event]*store.DeadLetter{},
 		seen:     map[string]int{},
 	}
 }

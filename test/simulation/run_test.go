@@ -18,6 +18,7 @@ import (
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // run is a scenario under way.
@@ -30,7 +31,7 @@ type run struct {
 	oracles   []*oracle // of the receivers
 	root      account
 	closings  []*closingUnderWay
-	letters   []*messages.DeadLetter
+	letters   []*store.DeadLetter
 	kept      []*keptLetter // of letters
 	broken    *violation
 }
@@ -203,7 +204,7 @@ func (r *run) readDeadLetters(stats router.Stats) {
 		total += int(endpoint.Total(delivery.KindDeadLettered))
 	}
 	latest := r.handle.DeadLetters()
-	if len(latest) != min(total, actors.MaxDeadLetters) {
+	if len(latest) != min(total, store.MaxDeadLetters) {
 		r.breaks("every event that was given up is a dead letter", "there are %d, not %d", len(latest), total)
 		return
 	}
@@ -218,11 +219,11 @@ func (r *run) readDeadLetters(stats router.Stats) {
 	}
 }
 
-func (r *run) oracleOf(l *messages.DeadLetter) *oracle {
+func (r *run) oracleOf(l *store.DeadLetter) *oracle {
 	return r.oracles[slices.IndexFunc(r.oracles, func(o *oracle) bool { return o.Name == l.Endpoint })]
 }
 
-func (r *run) eventOf(l *messages.DeadLetter) *event {
+func (r *run) eventOf(l *store.DeadLetter) *event {
 	e, err := r.recognise(l.Event)
 	if err != nil {
 		r.breaks("a dead letter has the bytes that were sent", "%v", err)

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/delivery"
-	"github.com/fluxmq/webhookd/messages"
 )
 
 const benchmarkLetters = 20_000
@@ -21,7 +20,7 @@ func openBenchmarkLetters(b *testing.B) *DeadLetters {
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = letters.Close() })
 	for i := range benchmarkLetters {
-		require.True(b, letters.keep(letterOf(newEventOf(b, fmt.Sprint(i), 1000))))
+		require.True(b, letters.Keep(letterOf(newEventOf(b, fmt.Sprint(i), 1000)), false))
 	}
 	return letters
 }
@@ -31,7 +30,7 @@ func BenchmarkListOfNone(b *testing.B) {
 	letters := openBenchmarkLetters(b)
 	b.SetBytes(letters.file.size)
 	for b.Loop() {
-		page, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1, DeadLetterFilter: messages.DeadLetterFilter{Endpoint: "none"}})
+		page, err := letters.List(context.Background(), DeadLetterQuery{Limit: 1, DeadLetterFilter: DeadLetterFilter{Endpoint: "none"}})
 		require.NoError(b, err)
 		require.Empty(b, page.Letters)
 	}
@@ -43,7 +42,7 @@ func BenchmarkReplay(b *testing.B) {
 	b.SetBytes(letters.file.size)
 	for b.Loop() {
 		var endpoint taker
-		result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, endpoint.offer)
+		result, err := letters.Replay(context.Background(), DeadLetterFilter{}, endpoint.offer)
 		require.NoError(b, err)
 		require.Equal(b, benchmarkLetters, result.Accepted)
 		for _, ended := range endpoint.ended {

@@ -1,4 +1,4 @@
-package messages
+package store
 
 import (
 	"bytes"
@@ -32,9 +32,9 @@ var legacyDeadLetter = uuid.MustParse("6f1f2d8e-7a0c-5b43-9a53-3c6f0f6f6d11")
 // deadLetterIDStart begins every line of a dead letter that has an id.
 const deadLetterIDStart = `{"id":"`
 
-// DeadLetterID is the id of a dead letter's line, without reading the rest of it. A line that was written before there
+// deadLetterID is the id of a dead letter's line, without reading the rest of it. A line that was written before there
 // were ids gets one that depends on nothing but its bytes.
-func DeadLetterID(line []byte) (uuid.UUID, error) {
+func deadLetterID(line []byte) (uuid.UUID, error) {
 	text, ok := bytes.CutPrefix(line, []byte(deadLetterIDStart))
 	if !ok {
 		return uuid.NewSHA1(legacyDeadLetter, line), nil
@@ -46,9 +46,9 @@ func DeadLetterID(line []byte) (uuid.UUID, error) {
 	return uuid.ParseBytes(text[:length])
 }
 
-// ParseDeadLetter reads the line of a dead letter; of its event no more than its id and type, and with withEvent its
+// parseDeadLetter reads the line of a dead letter; of its event no more than its id and type, and with withEvent its
 // JSON.
-func ParseDeadLetter(line []byte, withEvent bool) (*DeadLetterRecord, error) {
+func parseDeadLetter(line []byte, withEvent bool) (*DeadLetterRecord, error) {
 	var given struct {
 		Endpoint string `json:"endpoint"`
 		Event    *struct {
@@ -61,7 +61,7 @@ func ParseDeadLetter(line []byte, withEvent bool) (*DeadLetterRecord, error) {
 		Reason     string `json:"reason"`
 		Time       string `json:"time"`
 	}
-	id, err := DeadLetterID(line)
+	id, err := deadLetterID(line)
 	if err != nil {
 		return nil, fmt.Errorf("read the id of a dead letter: %w", err)
 	}

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"bytes"
@@ -31,11 +31,11 @@ func openLettersOf(t *testing.T, cfg config.DeadLetters) *DeadLetters {
 	return letters
 }
 
-func letterOf(event *messages.Envelope) *bury {
-	return &bury{letter: &messages.DeadLetter{
+func letterOf(event *messages.Envelope) *DeadLetter {
+	return &DeadLetter{
 		Endpoint: "a", Event: event, Attempts: 3, LastStatus: 500, LastError: "status 500 <busy>",
 		Reason: "max_attempts", Time: time.Unix(0, 0),
-	}}
+	}
 }
 
 // fileLines are the lines of the file, and the rest after the last line's end.
@@ -49,7 +49,7 @@ func fileLines(t *testing.T, dir string) []string {
 func TestMemoryKeepsTheLatestThousandLetters(t *testing.T) {
 	letters := openLetters(t, "")
 	for i := range MaxDeadLetters + 7 {
-		require.True(t, letters.keep(letterOf(newEvent(t, fmt.Sprint(i)))))
+		require.True(t, letters.Keep(letterOf(newEvent(t, fmt.Sprint(i))), false))
 	}
 	latest := letters.Latest()
 	require.Len(t, latest, MaxDeadLetters)
@@ -61,14 +61,14 @@ func TestMemoryKeepsSixteenMebibytesOfLetters(t *testing.T) {
 	const size = MaxDeadLettersBytes / 4
 	letters := openLetters(t, "")
 	for i := range 6 {
-		letters.keep(letterOf(newEventOf(t, fmt.Sprint(i), size)))
+		letters.Keep(letterOf(newEventOf(t, fmt.Sprint(i), size)), false)
 	}
 	require.Equal(t, []string{"2", "3", "4", "5"}, idsOf(letters))
-	letters.keep(letterOf(newEventOf(t, "one byte more", size+1)))
+	letters.Keep(letterOf(newEventOf(t, "one byte more", size+1)), false)
 	require.Equal(t, []string{"4", "5", "one byte more"}, idsOf(letters))
-	letters.keep(letterOf(newEventOf(t, "too large", MaxDeadLettersBytes+1)))
+	letters.Keep(letterOf(newEventOf(t, "too large", MaxDeadLettersBytes+1)), false)
 	require.Empty(t, idsOf(letters))
-	letters.keep(letterOf(newEvent(t, "after")))
+	letters.Keep(letterOf(newEvent(t, "after")), false)
 	require.Equal(t, []string{"after"}, idsOf(letters))
 }
 
@@ -82,19 +82,7 @@ func idsOf(letters *DeadLetters) []string {
 
 func TestLetterInMemoryIsLostWhenTheProgramEnds(t *testing.T) {
 	letters := openLetters(t, "")
-	letter := letterOf(newEvent(t, "e"))
-	letter.stopping = true
-	require.False(t, letters.keep(letter))
-}
-
-func TestLetterIsStoredOnce(t *testing.T) {
-	dir := t.TempDir()
-	letters := openLetters(t, dir)
-	letter := letterOf(newEvent(t, "e"))
-	require.True(t, letters.keep(letter))
-	require.True(t, letters.keep(letter))
-	require.Len(t, letters.Latest(), 1)
-	require.Len(t, fileLines(t, dir), 2)
+	require.False(t, letters.Keep(letterOf(newEvent(t, "e")), true))
 }
 
 func TestFileHoldsALineForEachLetter(t *testing.T) {
@@ -104,9 +92,7 @@ func TestFileHoldsALineForEachLetter(t *testing.T) {
 	var letters *DeadLetters
 	for range 2 { // the file grows from run to run
 		letters = openLetters(t, dir)
-		letter := letterOf(event)
-		letter.stopping = true
-		require.True(t, letters.keep(letter))
+		require.True(t, letters.Keep(letterOf(event), true))
 		require.NoError(t, letters.Close())
 	}
 	written := fileLines(t, dir)
@@ -136,8 +122,8 @@ func TestTornLastLineHarmsNoOther(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(test.before), 0o600))
 			letters := openLetters(t, dir)
-			require.True(t, letters.keep(letterOf(newEvent(t, "e1"))))
-			require.True(t, letters.keep(letterOf(newEvent(t, "e2"))))
+			require.True(t, letters.Keep(letterOf(newEvent(t, "e1")), false))
+			require.True(t, letters.Keep(letterOf(newEvent(t, "e2")), false))
 			written := fileLines(t, dir)
 			require.Len(t, written, test.lines+2)
 			require.True(t, json.Valid([]byte(written[test.lines-1])))
@@ -153,13 +139,16 @@ func TestLetterThatCanNotBeWrittenIsLostAndToldOnceInAWhile(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		require.NoError(t, os.Symlink(full, filepath.Join(dir, DeadLettersFile)))
 		var log bytes.Buffer
 		letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30}, slog.New(slog.NewTextHandler(&log, nil)))
 		require.NoError(t, err)
+		device, err := os.OpenFile(full, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		require.NoError(t, letters.file.growing.Close())
+		letters.file.growing = device
 		keepMany := func() {
 			for range 10 {
-				require.False(t, letters.keep(letterOf(newEvent(t, "e"))))
+				require.False(t, letters.Keep(letterOf(newEvent(t, "e")), false))
 			}
 		}
 		keepMany()
@@ -179,13 +168,11 @@ func TestLetterThatCanNotBeWrittenIsLostAndToldOnceInAWhile(t *testing.T) {
 func TestLetterAfterCloseIsKeptInMemoryOnly(t *testing.T) {
 	dir := t.TempDir()
 	letters := openLetters(t, dir)
-	require.True(t, letters.keep(letterOf(newEvent(t, "before"))))
+	require.True(t, letters.Keep(letterOf(newEvent(t, "before")), false))
 	require.NoError(t, letters.Close())
 	require.NoError(t, letters.Close(), "a second Close")
-	require.True(t, letters.keep(letterOf(newEvent(t, "after"))))
-	atTheEnd := letterOf(newEvent(t, "at the end"))
-	atTheEnd.stopping = true
-	require.False(t, letters.keep(atTheEnd))
+	require.True(t, letters.Keep(letterOf(newEvent(t, "after")), false))
+	require.False(t, letters.Keep(letterOf(newEvent(t, "at the end")), true))
 	require.Equal(t, []string{"before", "after", "at the end"}, idsOf(letters))
 	require.Len(t, fileLines(t, dir), 2)
 }
@@ -204,8 +191,4 @@ func TestFolderThatIsAFileIsAnError(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(file), MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "make the folder for dead letters")
-	dir := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(dir, DeadLettersFile), 0o700))
-	_, err = OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30}, slog.New(slog.DiscardHandler))
-	require.ErrorContains(t, err, "open the file for dead letters")
 }

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"bytes"
@@ -14,25 +14,25 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
 // smallBytes has room for some two hundred letters.
 const smallBytes = 64 << 10
 
-func listAll(t *testing.T, letters *DeadLetters) messages.DeadLetterPage {
+func listAll(t *testing.T, letters *DeadLetters) DeadLetterPage {
 	t.Helper()
-	page, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1 << 20, Replayed: messages.OpenAndReplayed})
+	page, err := letters.List(context.Background(), DeadLetterQuery{Limit: 1 << 20, Replayed: OpenAndReplayed})
 	require.NoError(t, err)
 	return page
 }
 
-func eventIDsOf(page messages.DeadLetterPage) []string {
+func eventIDsOf(page DeadLetterPage) []string {
 	var ids []string
 	for _, letter := range page.Letters {
 		ids = append(ids, letter.EventID)
@@ -43,23 +43,10 @@ func eventIDsOf(page messages.DeadLetterPage) []string {
 func keepMany(t *testing.T, letters *DeadLetters, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		b := letterOf(newEvent(t, fmt.Sprint(i)))
-		b.letter.Time = time.Now()
-		require.True(t, letters.keep(b), i)
+		letter := letterOf(newEvent(t, fmt.Sprint(i)))
+		letter.Time = time.Now()
+		require.True(t, letters.Keep(letter, false), i)
 	}
-}
-
-// spawnLetters starts the dead-letter actor; it ends with the actor whose PID this is.
-func spawnLetters(system *actor.ActorSystem, letters *DeadLetters) (parent *actor.PID) {
-	spawned := make(chan struct{})
-	parent = system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-		if _, started := ctx.Message().(*actor.Started); started {
-			letters.Spawn(ctx)
-			close(spawned)
-		}
-	}))
-	<-spawned
-	return parent
 }
 
 // bytesIn is the size of all files but the lock, and their number.
@@ -124,27 +111,25 @@ func TestFilesThatGrewInTheSameMomentKeepTheirOrder(t *testing.T) {
 
 func TestFilesOlderThanMaxAgeAreDeletedThoughNothingIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const day = 24 * time.Hour
 		dir := t.TempDir()
 		cfg := config.DeadLetters{Dir: config.Path(dir), MaxBytes: 1 << 30, MaxAge: 2 * day}
 		letters := openLettersOf(t, cfg)
-		system := quietSystem()
-		parent := spawnLetters(system, letters)
-		synctest.Wait()
 		keepMany(t, letters, 0, 1)
 		time.Sleep(12 * time.Hour)
 		keepMany(t, letters, 1, 2)
-		time.Sleep(2 * day)
-		synctest.Wait()
+		time.Sleep(12 * time.Hour)
+		letters.Tend() // begins another file
+		time.Sleep(36 * time.Hour)
+		letters.Tend()
 		require.Equal(t, []string{"0", "1"}, eventIDsOf(listAll(t, letters)), "its file grew for a day")
-		time.Sleep(12*time.Hour + tendInterval)
-		synctest.Wait()
+		time.Sleep(12 * time.Hour)
+		letters.Tend()
 		require.Empty(t, listAll(t, letters).Letters)
+		require.Equal(t, Deletions{MaxAge: 2}, letters.Deleted())
 		_, files := bytesIn(t, dir)
 		require.Equal(t, 1, files)
 
 		keepMany(t, letters, 2, 3)
-		require.NoError(t, system.Root.StopFuture(parent).Wait())
 		require.NoError(t, letters.Close())
 		time.Sleep(day)
 		again := openLettersOf(t, cfg)
@@ -155,7 +140,6 @@ func TestFilesOlderThanMaxAgeAreDeletedThoughNothingIsWritten(t *testing.T) {
 		again = openLettersOf(t, cfg)
 		require.Empty(t, listAll(t, again).Letters)
 		require.NoError(t, again.Close())
-		time.Sleep(5 * time.Second) // lets the actor system's own timers end
 	})
 }
 
@@ -165,40 +149,31 @@ func TestLetterLargerThanAllFilesIsLost(t *testing.T) {
 	require.NoError(t, err)
 	defer letters.Close()
 	keepMany(t, letters, 0, 1)
-	require.False(t, letters.keep(letterOf(newEventOf(t, "large", smallBytes))))
+	require.False(t, letters.Keep(letterOf(newEventOf(t, "large", smallBytes)), false))
 	require.Contains(t, log.String(), "dead_letters.max_bytes")
-	require.True(t, letters.keep(letterOf(newEventOf(t, "half", smallBytes/2))))
-	require.True(t, letters.keep(letterOf(newEventOf(t, "another half", smallBytes/2))))
+	require.True(t, letters.Keep(letterOf(newEventOf(t, "half", smallBytes/2)), false))
+	require.True(t, letters.Keep(letterOf(newEventOf(t, "another half", smallBytes/2)), false))
 	require.Equal(t, []string{"another half"}, eventIDsOf(listAll(t, letters)))
 }
 
 func TestFileThatCanNotBeRotatedGrowsOnUntilMaxBytes(t *testing.T) {
-	var log bytes.Buffer
-	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
-	require.NoError(t, err)
-	defer letters.Close()
-	keepMany(t, letters, 0, 1)
-	blockRotation(t, letters)
-	kept := 1
-	for letters.keep(letterOf(newEvent(t, fmt.Sprint(kept)))) {
-		kept++
-	}
-	require.Greater(t, letters.file.size, int64(smallBytes)*7/8)
-	require.LessOrEqual(t, letters.file.size, int64(smallBytes))
-	require.Len(t, listAll(t, letters).Letters, kept)
-	require.Equal(t, 1, strings.Count(log.String(), "the file of dead letters can't be rotated, and grows on"))
-	require.Contains(t, log.String(), "dead_letters.max_bytes is reached")
-}
-
-// blockRotation makes every rename fail: the name of the file becomes too long for the time that is added to it.
-func blockRotation(t *testing.T, letters *DeadLetters) {
-	t.Helper()
-	letters.mu.Lock()
-	defer letters.mu.Unlock()
-	long := strings.Repeat("x", 240) + ".jsonl"
-	require.NoError(t, os.Link(letters.file.path(), filepath.Join(letters.file.dir, long)))
-	require.NoError(t, letters.file.growing.Close())
-	letters.file.growing = newGrowingFile(filepath.Join(letters.file.dir, long))
+	synctest.Test(t, func(t *testing.T) { // where it is known what the next file will be called
+		var log bytes.Buffer
+		dir := t.TempDir()
+		letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		defer letters.Close()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, newLetterSegment(1, time.Now(), 0).name), 0o700))
+		kept := 0
+		for letters.Keep(letterOf(newEvent(t, fmt.Sprint(kept))), false) {
+			kept++
+		}
+		require.Greater(t, letters.file.size, int64(smallBytes)*7/8)
+		require.LessOrEqual(t, letters.file.size, int64(smallBytes))
+		require.Len(t, listAll(t, letters).Letters, kept)
+		require.Equal(t, 1, strings.Count(log.String(), "the file of dead letters can't be rotated, and grows on"))
+		require.Contains(t, log.String(), "dead_letters.max_bytes is reached")
+	})
 }
 
 func TestLettersAreReadWhileFilesRotateAndGo(t *testing.T) {
@@ -272,7 +247,7 @@ func TestReadingEndsWithItsContextAndWithClose(t *testing.T) {
 	keepMany(t, letters, 0, 10)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := letters.List(ctx, messages.DeadLetterQuery{Limit: 1})
+	_, err := letters.List(ctx, DeadLetterQuery{Limit: 1})
 	require.ErrorIs(t, err, context.Canceled)
 
 	for range maxReads {
@@ -281,45 +256,123 @@ func TestReadingEndsWithItsContextAndWithClose(t *testing.T) {
 	}
 	waiting := make(chan error)
 	go func() {
-		_, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1})
+		_, err := letters.List(context.Background(), DeadLetterQuery{Limit: 1})
 		waiting <- err
 	}()
 	short, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	_, err = letters.List(short, messages.DeadLetterQuery{Limit: 1})
-	require.ErrorIs(t, err, messages.ErrDeadLettersBusy)
+	_, err = letters.List(short, DeadLetterQuery{Limit: 1})
+	require.ErrorIs(t, err, ErrDeadLettersBusy)
 	require.NoError(t, letters.Close())
 	require.ErrorIs(t, <-waiting, messages.ErrClosed)
 }
 
-func TestDeadLettersThatAreDeletedAreTold(t *testing.T) {
+func TestDeadLettersThatAreDeletedAreToldAndCounted(t *testing.T) {
 	var log bytes.Buffer
 	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, err)
-	keepMany(t, letters, 0, 200)
+	var endpoint taker
+	keepMany(t, letters, 0, 10)
+	replayAll(t, letters, endpoint.offer)
+	for _, ended := range endpoint.ended {
+		ended(delivery.Delivered)
+	}
+	require.Zero(t, letters.Deleted())
+	keepMany(t, letters, 10, 200)
+	gone := 200 - len(listAll(t, letters).Letters)
+	require.Greater(t, gone, 50)
+	require.Equal(t, Deletions{MaxBytes: uint64(gone)}, letters.Deleted())
 	require.NoError(t, letters.Close())
+	require.Equal(t, Deletions{MaxBytes: uint64(gone)}, letters.Deleted(), "also after Close")
 	require.Contains(t, log.String(), "the oldest dead letters are deleted: dead_letters.max_bytes is reached")
 }
 
-func TestFileThatIsTakenAwayIsBegunAnew(t *testing.T) {
-	for name, takeAway := range map[string]func(dir string) error{
-		"the file": func(dir string) error {
+func TestWhatIsTakenAwayIsBegunAnew(t *testing.T) {
+	for name, c := range map[string]struct {
+		takeAway func(dir string) error
+		left     []string // of the letters before
+	}{
+		"the file": {func(dir string) error {
 			return os.Rename(filepath.Join(dir, DeadLettersFile), filepath.Join(dir, "elsewhere"))
-		},
-		"the folder": os.RemoveAll,
+		}, nil},
+		"the lock":                            {func(dir string) error { return os.Remove(filepath.Join(dir, lockFile)) }, []string{"0", "1", "2"}},
+		"the folder":                          {os.RemoveAll, nil},
+		"the folder, and it stands elsewhere": {func(dir string) error { return os.Rename(dir, dir+"2") }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "letters")
 			var log bytes.Buffer
-			letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+			cfg := config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}
+			letters, err := OpenDeadLetters(cfg, slog.New(slog.NewTextHandler(&log, nil)))
 			require.NoError(t, err)
 			keepMany(t, letters, 0, 3)
-			require.NoError(t, takeAway(dir))
+			require.NoError(t, c.takeAway(dir))
 			keepMany(t, letters, 3, 5)
-			require.Equal(t, []string{"3", "4"}, eventIDsOf(listAll(t, letters)))
+			require.Equal(t, append(c.left, "3", "4"), eventIDsOf(listAll(t, letters)))
 			require.Contains(t, log.String(), "was taken away")
+
+			info, err := os.Stat(dir)
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+			bytesIn(t, dir)
+			_, err = OpenDeadLetters(cfg, slog.New(slog.DiscardHandler))
+			require.ErrorContains(t, err, "in use by another webhookd")
 			require.NoError(t, letters.Close())
-			require.Len(t, fileLines(t, dir), 3)
+			require.Len(t, fileLines(t, dir), len(c.left)+3)
 		})
 	}
+}
+
+func TestFolderThatAnotherProgramTookMeanwhileIsLeftToIt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "letters")
+	var log bytes.Buffer
+	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(dir))
+	other := openLetters(t, dir)
+	require.False(t, letters.Keep(letterOf(newEvent(t, "lost")), false))
+	require.Contains(t, log.String(), "a dead letter is not kept")
+	require.Contains(t, log.String(), "in use by another webhookd")
+	keepMany(t, other, 0, 1)
+	require.Equal(t, []string{"0"}, eventIDsOf(listAll(t, other)))
+
+	require.NoError(t, other.Close())
+	keepMany(t, letters, 1, 2)
+	require.Equal(t, []string{"0", "1"}, eventIDsOf(listAll(t, letters)))
+}
+
+func TestLetterAsLargeAsAllFilesIsKept(t *testing.T) {
+	letters := openLetters(t, t.TempDir())
+	keepMany(t, letters, 0, 3)
+	line, err := encodeLine(letterOf(newEvent(t, "x")))
+	require.NoError(t, err)
+	letters.file.maxBytes = int64(len(line))
+	require.True(t, letters.Keep(letterOf(newEvent(t, "x")), false))
+	require.Equal(t, []string{"x"}, eventIDsOf(listAll(t, letters)))
+	letters.file.maxBytes--
+	require.False(t, letters.Keep(letterOf(newEvent(t, "x")), false))
+}
+
+func TestReadThatFailsGivesItsPlaceBack(t *testing.T) {
+	dir := t.TempDir()
+	letters := openLetters(t, dir)
+	keepMany(t, letters, 0, 1)
+	letters.file.rotate(time.Now())
+	older := filepath.Join(dir, letters.file.older[0].name)
+	require.NoError(t, os.Rename(older, older+"2"))
+	require.NoError(t, os.Mkdir(older, 0o700)) // which opens, and can't be read
+	for range 2 * maxReads {
+		_, err := letters.List(t.Context(), DeadLetterQuery{Limit: 1})
+		require.ErrorContains(t, err, "read the dead letters")
+		_, err = letters.Replay(t.Context(), DeadLetterFilter{}, (&taker{}).offer)
+		require.ErrorContains(t, err, "read the dead letters")
+	}
+	require.NoError(t, os.Remove(older))
+	require.Empty(t, listAll(t, letters).Letters)
+}
+
+func TestFirstLetterOfAFileRotatesNothing(t *testing.T) {
+	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
+	require.True(t, letters.Keep(letterOf(newEventOf(t, "more than an eighth", smallBytes/2)), false))
+	require.Empty(t, letters.file.older)
 }

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"bufio"
@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"time"
 )
 
@@ -75,6 +76,25 @@ func yieldLines(ctx context.Context, from io.Reader, yield func([]byte, error) b
 	}
 }
 
+// countLetters is the number of dead letters in a file.
+func countLetters(path string) (letters uint64, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	yieldLines(context.Background(), file, func(line []byte, lineErr error) bool {
+		switch {
+		case lineErr == nil && !isReplayEnd(line):
+			letters++
+		case lineErr != nil && !errors.Is(lineErr, errNoLine):
+			err = lineErr
+		}
+		return true
+	})
+	return letters, err
+}
+
 // timeOfFirstLine is when the first dead letter in a file was given up; now where it can't be read.
 func timeOfFirstLine(file io.Reader, now time.Time) time.Time {
 	line, err := newLineReader(file, maxDeadLetterLine).next()
@@ -84,13 +104,13 @@ func timeOfFirstLine(file io.Reader, now time.Time) time.Time {
 	var stamped struct {
 		Time time.Time `json:"time"`
 	}
-	if json.Unmarshal(line, &stamped) != nil || stamped.Time.IsZero() || stamped.Time.After(now) {
+	if json.Unmarshal(line, &stamped) != nil || stamped.Time.IsZero() {
 		return now
 	}
-	return stamped.Time
+	return monotonic(stamped.Time, now)
 }
 
-// encodeLine is the line of a *messages.DeadLetter or a messages.DeadLetterMark, with its end.
+// encodeLine is the line of a *DeadLetter or a ReplayEnd, with its end.
 func encodeLine(letter any) ([]byte, error) {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"context"
@@ -16,9 +16,9 @@ import (
 const maxReads = 2
 
 // List finds the dead letters that the query chooses. Its errors are ctx's; messages.ErrClosed after Close;
-// messages.ErrNoDeadLetter where the one to begin after is not kept any more; and those of reading the files.
-func (l *DeadLetters) List(ctx context.Context, query messages.DeadLetterQuery) (messages.DeadLetterPage, error) {
-	page := messages.DeadLetterPage{Letters: []*messages.DeadLetterRecord{}}
+// ErrNoDeadLetter where the one to begin after is not kept any more; and those of reading the files.
+func (l *DeadLetters) List(ctx context.Context, query DeadLetterQuery) (DeadLetterPage, error) {
+	page := DeadLetterPage{Letters: []*DeadLetterRecord{}}
 	view, err := l.view(ctx, l.reads)
 	if err != nil {
 		return page, err
@@ -52,13 +52,13 @@ func (l *DeadLetters) List(ctx context.Context, query messages.DeadLetterQuery) 
 	}
 	page.Skipped = view.skipped
 	if !begun {
-		return page, fmt.Errorf("begin after %s: %w", query.After, messages.ErrNoDeadLetter)
+		return page, fmt.Errorf("begin after %s: %w", query.After, ErrNoDeadLetter)
 	}
 	return page, nil
 }
 
 // Find returns one dead letter with its event. Its errors are List's.
-func (l *DeadLetters) Find(ctx context.Context, id uuid.UUID) (*messages.DeadLetterRecord, error) {
+func (l *DeadLetters) Find(ctx context.Context, id uuid.UUID) (*DeadLetterRecord, error) {
 	view, err := l.view(ctx, l.reads)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (l *DeadLetters) Find(ctx context.Context, id uuid.UUID) (*messages.DeadLet
 			return letter.record(true)
 		}
 	}
-	return nil, messages.ErrNoDeadLetter
+	return nil, ErrNoDeadLetter
 }
 
 // letterView is all dead letters as they are at one moment.
@@ -80,9 +80,9 @@ type letterView struct {
 	ctx       context.Context
 	end       func()
 	replaying map[uuid.UUID]struct{}
-	replayed  map[uuid.UUID]messages.Replayed
+	replayed  map[uuid.UUID]Replayed
 
-	memory  []*messages.DeadLetter
+	memory  []*DeadLetter
 	files   *letterFiles // nil: memory only
 	skipped int          // lines that can't be read, so far
 }
@@ -91,13 +91,13 @@ type letterView struct {
 type storedLetter struct {
 	id        uuid.UUID
 	replaying bool
-	replayed  *messages.Replayed // nil: open
+	replayed  *Replayed // nil: open
 
-	letter *messages.DeadLetter // in memory, or
-	line   []byte               // in a file
+	letter *DeadLetter // in memory, or
+	line   []byte      // in a file
 }
 
-func (s *storedLetter) record(withEvent bool) (*messages.DeadLetterRecord, error) {
+func (s *storedLetter) record(withEvent bool) (*DeadLetterRecord, error) {
 	record, err := s.read(withEvent)
 	if err != nil {
 		return nil, err
@@ -106,20 +106,20 @@ func (s *storedLetter) record(withEvent bool) (*messages.DeadLetterRecord, error
 	return record, nil
 }
 
-func (s *storedLetter) read(withEvent bool) (*messages.DeadLetterRecord, error) {
+func (s *storedLetter) read(withEvent bool) (*DeadLetterRecord, error) {
 	if s.letter != nil {
 		return s.letter.Record(withEvent), nil
 	}
-	return messages.ParseDeadLetter(s.line, withEvent)
+	return parseDeadLetter(s.line, withEvent)
 }
 
-// view takes note first of what is being replayed, and then of the files: what has its fate by then has its mark there.
+// view takes note first of what is being replayed, and then of the files: what has its fate by then has its end there.
 func (l *DeadLetters) view(ctx context.Context, places chan struct{}) (*letterView, error) {
 	ctx, end, err := l.begin(ctx, places)
 	if err != nil {
 		return nil, err
 	}
-	view := &letterView{ctx: ctx, end: end, replaying: l.replays.underWay()}
+	view := &letterView{ctx: ctx, end: end, replaying: l.replays.inProgress()}
 	if err := l.fill(view); err != nil {
 		view.close()
 		return nil, fmt.Errorf("read the dead letters: %w", err)
@@ -131,7 +131,7 @@ func (l *DeadLetters) fill(view *letterView) error {
 	if err := l.snapshot(view); err != nil || view.files == nil {
 		return err
 	}
-	return view.readMarks()
+	return view.readReplayEnds()
 }
 
 func (l *DeadLetters) snapshot(view *letterView) (err error) {
@@ -140,10 +140,10 @@ func (l *DeadLetters) snapshot(view *letterView) (err error) {
 	if l.closed.Err() != nil {
 		return messages.ErrClosed // what is in memory then is not all
 	}
-	view.replayed = l.replays.owed()
+	view.replayed = l.replays.unrecorded()
 	if l.file == nil {
 		view.memory = l.latest.Items()
-		maps.Copy(view.replayed, l.marked)
+		maps.Copy(view.replayed, l.replayed)
 		return nil
 	}
 	view.files, err = l.file.files()
@@ -157,19 +157,19 @@ func (v *letterView) close() {
 	v.end()
 }
 
-// readMarks goes through the files once for the marks alone, because they come after their letters.
-func (v *letterView) readMarks() error {
+// readReplayEnds goes through the files once for the ends of replays alone, because they come after their letters.
+func (v *letterView) readReplayEnds() error {
 	for line, err := range v.files.lines(v.ctx) {
 		switch {
 		case errors.Is(err, errNoLine):
 			continue
 		case err != nil:
 			return err
-		case !messages.IsDeadLetterMark(line):
+		case !isReplayEnd(line):
 			continue
 		}
-		if mark, err := messages.ParseDeadLetterMark(line); err == nil {
-			v.replayed[mark.ID] = mark.Replayed
+		if end, err := parseReplayEnd(line); err == nil {
+			v.replayed[end.ID] = end.Replayed
 		} else {
 			v.skipped++
 		}
@@ -179,7 +179,7 @@ func (v *letterView) readMarks() error {
 
 // letters yields the letters in the order in which they were kept, each until the next one; an error is the last.
 func (v *letterView) letters(yield func(*storedLetter, error) bool) {
-	for letter, err := range v.unmarked() {
+	for letter, err := range v.stored() {
 		if err == nil {
 			_, letter.replaying = v.replaying[letter.id]
 			if replayed, ok := v.replayed[letter.id]; ok {
@@ -192,7 +192,7 @@ func (v *letterView) letters(yield func(*storedLetter, error) bool) {
 	}
 }
 
-func (v *letterView) unmarked() iter.Seq2[*storedLetter, error] {
+func (v *letterView) stored() iter.Seq2[*storedLetter, error] {
 	if v.files != nil {
 		return v.inFiles
 	}
@@ -217,12 +217,12 @@ func (v *letterView) inFiles(yield func(*storedLetter, error) bool) {
 			yield(nil, fmt.Errorf("read the dead letters: %w", err))
 			return
 		}
-		if err == nil && messages.IsDeadLetterMark(line) {
+		if err == nil && isReplayEnd(line) {
 			continue
 		}
 		var id uuid.UUID
 		if err == nil {
-			id, err = messages.DeadLetterID(line)
+			id, err = deadLetterID(line)
 		}
 		if err != nil {
 			v.skipped++

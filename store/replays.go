@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"maps"
@@ -11,14 +11,14 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// replays are the dead letters that are being replayed, and those whose replay has ended and that are not yet marked. Its
+// replays are the dead letters that are being replayed, and those whose replay has ended without being recorded yet. Its
 // lock is held for moments only, so that the fate of an event can be told under any other.
 type replays struct {
 	mu     sync.Mutex
 	ids    map[uuid.UUID]struct{}           // of all of them
 	events map[*messages.Envelope]uuid.UUID // on their way to an endpoint
-	owing  delivery.FIFO[messages.DeadLetterMark]
-	notify func() // tells the dead-letter actor that a mark is owed; it must return at once
+	ended  delivery.FIFO[ReplayEnd]
+	notify func() // tells that there is an end to record; it must return at once
 }
 
 func (r *replays) init() {
@@ -27,7 +27,7 @@ func (r *replays) init() {
 	r.notify = func() {}
 }
 
-// listen sets whom to tell of marks that are owed.
+// listen sets whom to tell of ends that are to be recorded.
 func (r *replays) listen(notify func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -38,7 +38,7 @@ func (r *replays) listen(notify func()) {
 func (r *replays) claim(id uuid.UUID, event *messages.Envelope) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, underWay := r.ids[id]; underWay {
+	if _, inProgress := r.ids[id]; inProgress {
 		return false
 	}
 	r.ids[id] = struct{}{}
@@ -56,21 +56,21 @@ func (r *replays) release(event *messages.Envelope) {
 	}
 }
 
-// end takes note of an event's fate. Of a dead-lettered one it waits for buried: its letter is closed when another keeps
+// end takes note of an event's fate. Of a dead-lettered one it waits for deadLettered: its letter is closed when another keeps
 // its event.
 func (r *replays) end(event *messages.Envelope, fate delivery.Fate) {
 	switch fate.Kind() {
 	case delivery.KindDelivered:
-		r.close(event, messages.FateDelivered)
+		r.close(event, FateDelivered)
 	case delivery.KindDropped:
 		r.release(event)
 	}
 }
 
-// buried takes note that an event was dead-lettered, and whether its new letter is kept.
-func (r *replays) buried(event *messages.Envelope, kept bool) {
+// deadLettered takes note that an event was dead-lettered, and whether its new letter is kept.
+func (r *replays) deadLettered(event *messages.Envelope, kept bool) {
 	if kept {
-		r.close(event, messages.FateDeadLettered)
+		r.close(event, FateDeadLettered)
 	} else {
 		r.release(event)
 	}
@@ -84,42 +84,42 @@ func (r *replays) close(event *messages.Envelope, fate string) {
 		return
 	}
 	delete(r.events, event)
-	r.owing.Push(messages.DeadLetterMark{ID: id, Replayed: messages.Replayed{Time: time.Now().UTC(), Fate: fate}})
+	r.ended.Push(ReplayEnd{ID: id, Replayed: Replayed{Time: time.Now().UTC(), Fate: fate}})
 	r.notify()
 }
 
-// nextMark is the mark that is owed longest; false where none is.
-func (r *replays) nextMark() (messages.DeadLetterMark, bool) {
+// firstEnded is what ended first of what is not recorded yet; false where all is.
+func (r *replays) firstEnded() (ReplayEnd, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.owing.Len() == 0 {
-		return messages.DeadLetterMark{}, false
+	if r.ended.Len() == 0 {
+		return ReplayEnd{}, false
 	}
-	return r.owing.First(), true
+	return r.ended.First(), true
 }
 
-// marked takes note that nextMark is written.
-func (r *replays) marked(mark messages.DeadLetterMark) {
+// recorded takes note that firstEnded is written.
+func (r *replays) recorded(end ReplayEnd) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.owing.Pop()
-	delete(r.ids, mark.ID)
+	r.ended.Pop()
+	delete(r.ids, end.ID)
 }
 
-// underWay are the letters that no replay may take at this moment.
-func (r *replays) underWay() map[uuid.UUID]struct{} {
+// inProgress are the letters that no replay may take at this moment.
+func (r *replays) inProgress() map[uuid.UUID]struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.ids)
 }
 
-// owed are the letters whose replay has ended, and that have no mark yet.
-func (r *replays) owed() map[uuid.UUID]messages.Replayed {
+// unrecorded are the letters whose replay has ended, which is not recorded yet.
+func (r *replays) unrecorded() map[uuid.UUID]Replayed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	owed := map[uuid.UUID]messages.Replayed{}
-	for _, mark := range r.owing.Items() {
-		owed[mark.ID] = mark.Replayed
+	unrecorded := map[uuid.UUID]Replayed{}
+	for _, end := range r.ended.Items() {
+		unrecorded[end.ID] = end.Replayed
 	}
-	return owed
+	return unrecorded
 }

@@ -1,4 +1,4 @@
-package messages
+package store
 
 import (
 	"bytes"
@@ -6,18 +6,20 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 // DeadLetter is an event that was given up for one endpoint, and why.
 type DeadLetter struct {
-	ID         uuid.UUID // its own, not the event's; given when it is kept
-	Endpoint   string    // the endpoint's name
-	Event      *Envelope // what it did not get
-	Attempts   int       // how often it was sent
-	LastStatus int       // HTTP status of the latest answer; 0 where none came
-	LastError  string    // what was wrong with the latest attempt; "" where there was none
-	Reason     string    // rejected, max_attempts, give_up_after, panic, unknown_outcome or shutdown
-	Time       time.Time // when it was given up
+	ID         uuid.UUID          // its own, not the event's; given when it is kept
+	Endpoint   string             // the endpoint's name
+	Event      *messages.Envelope // what it did not get
+	Attempts   int                // how often it was sent
+	LastStatus int                // HTTP status of the latest answer; 0 where none came
+	LastError  string             // what was wrong with the latest attempt; "" where there was none
+	Reason     string             // rejected, max_attempts, give_up_after, panic, unknown_outcome or shutdown
+	Time       time.Time          // when it was given up
 }
 
 // MarshalJSON writes the dead letter as it stands in a line of the file, with the event in FluxMQ's JSON form.
@@ -45,7 +47,10 @@ type deadLetterLine struct {
 	Time       string          `json:"time"`
 }
 
-func timestampText(t time.Time) string { return string(appendTimestamp(nil, t.UTC())) }
+// timestampFormat is RFC 3339 with nine digits of fraction, so that timestamps sort as text.
+const timestampFormat = "2006-01-02T15:04:05.000000000Z"
+
+func timestampText(t time.Time) string { return t.UTC().Format(timestampFormat) }
 
 func marshalLine(line any) ([]byte, error) {
 	var text bytes.Buffer

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"bytes"
@@ -81,22 +81,22 @@ func FuzzDeadLetterLines(f *testing.F) {
 
 // parseLine checks that what is read from a line is whole, and the same each time.
 func parseLine(t *testing.T, line []byte) {
-	if messages.IsDeadLetterMark(line) {
-		if mark, err := messages.ParseDeadLetterMark(line); err == nil {
-			written, err := encodeLine(mark)
+	if isReplayEnd(line) {
+		if end, err := parseReplayEnd(line); err == nil {
+			written, err := encodeLine(end)
 			require.NoError(t, err)
-			again, err := messages.ParseDeadLetterMark(written)
+			again, err := parseReplayEnd(written)
 			require.NoError(t, err)
-			require.Equal(t, mark.ID, again.ID)
-			require.True(t, mark.Time.Equal(again.Time))
+			require.Equal(t, end.ID, again.ID)
+			require.True(t, end.Time.Equal(again.Time))
 		}
 		return
 	}
-	letter, err := messages.ParseDeadLetter(line, true)
+	letter, err := parseDeadLetter(line, true)
 	if err != nil {
 		return
 	}
-	id, err := messages.DeadLetterID(line)
+	id, err := deadLetterID(line)
 	require.NoError(t, err)
 	require.Equal(t, id, letter.ID)
 	require.NotEmpty(t, letter.Endpoint)

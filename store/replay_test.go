@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"bytes"
@@ -32,16 +32,16 @@ func (e *taker) offer(_ string, event *messages.Envelope, ended func(delivery.Fa
 	return nil
 }
 
-func replayAll(t *testing.T, letters *DeadLetters, offer Offer) messages.ReplayResult {
+func replayAll(t *testing.T, letters *DeadLetters, offer Offer) ReplayResult {
 	t.Helper()
-	result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, offer)
+	result, err := letters.Replay(context.Background(), DeadLetterFilter{}, offer)
 	require.NoError(t, err)
 	return result
 }
 
 func openIDs(t *testing.T, letters *DeadLetters) []string {
 	t.Helper()
-	page, err := letters.List(context.Background(), messages.DeadLetterQuery{Limit: 1 << 20})
+	page, err := letters.List(context.Background(), DeadLetterQuery{Limit: 1 << 20})
 	require.NoError(t, err)
 	return eventIDsOf(page)
 }
@@ -53,7 +53,7 @@ func TestCrashDuringAReplayLeavesItsLettersOpen(t *testing.T) {
 	var endpoint taker
 	require.Equal(t, 3, replayAll(t, letters, endpoint.offer).Accepted)
 	endpoint.ended[1](delivery.Delivered)
-	letters.markEnded()
+	letters.RecordReplayEnds()
 	require.Equal(t, []string{"0", "2"}, openIDsAfterCrash(t, letters, dir))
 }
 
@@ -74,13 +74,13 @@ func TestLetterIsClosedOnlyWhenAnotherKeepsItsEvent(t *testing.T) {
 	var endpoint taker
 	replayAll(t, letters, endpoint.offer)
 	endpoint.ended[0](delivery.DeadRejected)
-	letters.markEnded()
+	letters.RecordReplayEnds()
 	require.Equal(t, []string{"0"}, openIDs(t, letters), "the new letter is still on its way")
 	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Replaying)
-	require.True(t, letters.keep(letterOf(endpoint.events[0])))
+	require.True(t, letters.Keep(letterOf(endpoint.events[0]), false))
 	page := listAll(t, letters)
 	require.Len(t, page.Letters, 2)
-	require.Equal(t, messages.FateDeadLettered, page.Letters[0].Replayed.Fate)
+	require.Equal(t, FateDeadLettered, page.Letters[0].Replayed.Fate)
 	require.Nil(t, page.Letters[1].Replayed)
 }
 
@@ -91,12 +91,12 @@ func TestLetterStaysOpenWhenNothingKeepsItsEventAnew(t *testing.T) {
 	replayAll(t, letters, endpoint.offer)
 	endpoint.ended[0](delivery.DeadRejected)
 	letters.file.maxBytes = 10 // no letter fits
-	require.False(t, letters.keep(letterOf(endpoint.events[0])))
+	require.False(t, letters.Keep(letterOf(endpoint.events[0]), false))
 	require.Equal(t, []string{"0"}, openIDs(t, letters))
 	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Accepted)
 }
 
-func TestMarkThatCanNotBeWrittenIsOwed(t *testing.T) {
+func TestReplayEndThatCanNotBeWrittenIsRecordedLater(t *testing.T) {
 	dir := t.TempDir()
 	var log bytes.Buffer
 	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
@@ -104,12 +104,12 @@ func TestMarkThatCanNotBeWrittenIsOwed(t *testing.T) {
 	keepMany(t, letters, 0, 2)
 	var endpoint taker
 	replayAll(t, letters, endpoint.offer)
-	letters.file.maxBytes = 10 // no mark fits
+	letters.file.maxBytes = 10 // no end of a replay fits
 	for _, ended := range endpoint.ended {
 		ended(delivery.Delivered)
-		letters.markEnded()
+		letters.RecordReplayEnds()
 	}
-	require.Contains(t, log.String(), "mark a dead letter as replayed")
+	require.Contains(t, log.String(), "record the end of a replay")
 	require.Empty(t, openIDs(t, letters), "it is not forgotten")
 	require.Zero(t, replayAll(t, letters, endpoint.offer).Accepted)
 	require.Equal(t, []string{"0", "1"}, openIDsAfterCrash(t, letters, dir), "but not written")
@@ -120,7 +120,7 @@ func TestMarkThatCanNotBeWrittenIsOwed(t *testing.T) {
 	require.NoError(t, letters.Close())
 }
 
-func TestCloseWritesTheMarksThatAreOwed(t *testing.T) {
+func TestCloseRecordsWhichReplaysHaveEnded(t *testing.T) {
 	dir := t.TempDir()
 	letters := openLetters(t, dir)
 	keepMany(t, letters, 0, 1)
@@ -131,14 +131,14 @@ func TestCloseWritesTheMarksThatAreOwed(t *testing.T) {
 	require.Empty(t, openIDs(t, openLetters(t, dir)))
 }
 
-func TestMarksOutliveTheRotationOfTheirLetters(t *testing.T) {
+func TestReplayEndsOutliveTheRotationOfTheirLetters(t *testing.T) {
 	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
 	keepMany(t, letters, 0, 50)
 	var endpoint taker
 	require.Equal(t, 50, replayAll(t, letters, endpoint.offer).Accepted)
 	for i, ended := range endpoint.ended {
 		ended(delivery.Delivered)
-		letters.markEnded()
+		letters.RecordReplayEnds()
 		keepMany(t, letters, 50+i, 51+i)
 	}
 	require.Len(t, openIDs(t, letters), 50)
@@ -150,23 +150,23 @@ func TestOfferThatFailsLeavesTheLetterOpen(t *testing.T) {
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
 		err    error
-		result messages.ReplayResult
+		result ReplayResult
 	}{
-		"full":      {messages.ErrQueueFull, messages.ReplayResult{Left: 3}},
-		"too large": {fmt.Errorf("take it: %w", messages.ErrTooLarge), messages.ReplayResult{TooLarge: 3}},
-		"gone":      {ErrUnknownEndpoint, messages.ReplayResult{UnknownEndpoint: 3}},
-		"closed":    {messages.ErrClosed, messages.ReplayResult{}},
-		"broken":    {broken, messages.ReplayResult{}},
+		"full":      {messages.ErrQueueFull, ReplayResult{Left: 3}},
+		"too large": {fmt.Errorf("take it: %w", messages.ErrTooLarge), ReplayResult{TooLarge: 3}},
+		"gone":      {ErrUnknownEndpoint, ReplayResult{UnknownEndpoint: 3}},
+		"closed":    {messages.ErrClosed, ReplayResult{}},
+		"broken":    {broken, ReplayResult{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			letters := openLetters(t, t.TempDir())
 			keepMany(t, letters, 0, 3)
 			offers := 0
-			result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, func(string, *messages.Envelope, func(delivery.Fate)) error {
+			result, err := letters.Replay(context.Background(), DeadLetterFilter{}, func(string, *messages.Envelope, func(delivery.Fate)) error {
 				offers++
 				return c.err
 			})
-			if c.result == (messages.ReplayResult{}) {
+			if c.result == (ReplayResult{}) {
 				require.ErrorIs(t, err, c.err)
 				require.Equal(t, 1, offers)
 			} else {
@@ -186,14 +186,14 @@ func TestOfferThatFailsLeavesTheLetterOpen(t *testing.T) {
 func TestEventThatCanNotBeReadIsNotReplayed(t *testing.T) {
 	dir := t.TempDir()
 	line := fmt.Sprintf(`{"id":%q,"endpoint":"a","event":{"event_type":"no.such"},"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00Z"}`+"\n", uuid.New())
-	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(strings.Repeat("broken\n", 2)+line), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(strings.Repeat("broken\n", 2)+`{"id":"no uuid`+"\n"+line), 0o600))
 	result := replayAll(t, openLetters(t, dir), (&taker{}).offer)
 	require.Equal(t, 1, result.Unreadable)
-	require.Equal(t, 2, result.Skipped)
+	require.Equal(t, 3, result.Skipped)
 	require.Zero(t, result.Accepted)
 }
 
-func TestReplayOfALineWithoutIDIsMarkedToo(t *testing.T) {
+func TestReplayOfALineWithoutIDIsRecordedToo(t *testing.T) {
 	dir := t.TempDir()
 	legacy := `{"endpoint":"a","event":` + string(newEvent(t, "e").Body()) + `,"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00.000000000Z"}`
 	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(legacy+"\n"), 0o600))
@@ -206,11 +206,32 @@ func TestReplayOfALineWithoutIDIsMarkedToo(t *testing.T) {
 	require.Empty(t, openIDs(t, openLetters(t, dir)))
 }
 
+// recordReplayEnds does so in a goroutine of its own, as the dead-letter actor does, until it is stopped.
+func recordReplayEnds(letters *DeadLetters) (stop func()) {
+	ended := make(chan struct{}, 1)
+	letters.OnReplayEnd(func() {
+		select {
+		case ended <- struct{}{}:
+		default:
+		}
+	})
+	var recording sync.WaitGroup
+	recording.Go(func() {
+		for range ended {
+			letters.RecordReplayEnds()
+		}
+	})
+	return func() {
+		letters.OnReplayEnd(func() {})
+		close(ended)
+		recording.Wait()
+	}
+}
+
 func TestReplaysAtOnceOfferEachLetterOnce(t *testing.T) {
 	const events = 500
 	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: 1 << 20})
-	system := quietSystem()
-	parent := spawnLetters(system, letters)
+	stopRecording := recordReplayEnds(letters)
 	keepMany(t, letters, 0, events)
 
 	var mu sync.Mutex
@@ -227,7 +248,7 @@ func TestReplaysAtOnceOfferEachLetterOnce(t *testing.T) {
 	for range 4 {
 		replaying.Go(func() {
 			for open := events; open > 0; {
-				result, err := letters.Replay(context.Background(), messages.DeadLetterFilter{}, offer)
+				result, err := letters.Replay(context.Background(), DeadLetterFilter{}, offer)
 				if err != nil {
 					t.Error(err)
 					return
@@ -238,9 +259,25 @@ func TestReplaysAtOnceOfferEachLetterOnce(t *testing.T) {
 	}
 	replaying.Wait()
 	delivering.Wait()
-	require.NoError(t, system.Root.StopFuture(parent).Wait())
+	stopRecording()
 	require.Len(t, offers, events)
 	for id, times := range offers {
 		require.Equal(t, 1, times, id)
 	}
+}
+
+func TestReplayThatHasEndedIsForgotten(t *testing.T) {
+	letters := openLetters(t, "")
+	keepMany(t, letters, 0, 3)
+	var endpoint taker
+	replayAll(t, letters, endpoint.offer)
+	for _, fate := range []delivery.Fate{delivery.Delivered, delivery.DroppedEvicted} {
+		endpoint.ended[0](fate) // the second time it is nobody's
+	}
+	endpoint.ended[1](delivery.DroppedEvicted)
+	endpoint.ended[2](delivery.DeadRejected)
+	letters.Keep(letterOf(endpoint.events[2]), false)
+	require.Empty(t, letters.replays.events)
+	require.Empty(t, letters.replays.ids)
+	require.Zero(t, letters.replays.ended.Len())
 }

@@ -1,4 +1,4 @@
-package actors
+package store
 
 import (
 	"context"
@@ -24,17 +24,17 @@ type Offer func(endpoint string, event *messages.Envelope, ended func(delivery.F
 // other replay takes it. Of an endpoint whose queue is full the rest is left.
 //
 // One replay runs at a time; others wait. Its errors are List's, and come with what was done so far.
-func (l *DeadLetters) Replay(ctx context.Context, filter messages.DeadLetterFilter, offer Offer) (messages.ReplayResult, error) {
+func (l *DeadLetters) Replay(ctx context.Context, filter DeadLetterFilter, offer Offer) (ReplayResult, error) {
 	view, err := l.view(ctx, l.replay)
 	if err != nil {
-		return messages.ReplayResult{}, err
+		return ReplayResult{}, err
 	}
 	defer view.close()
 	run := replayRun{
 		replays: &l.replays,
 		offer:   offer,
 		full:    map[string]bool{},
-		result:  messages.ReplayResult{Until: time.Now().UTC()},
+		result:  ReplayResult{Until: time.Now().UTC()},
 	}
 	for letter, err := range view.letters {
 		if err == nil && letter.replayed == nil && filter.MatchID(letter.id) {
@@ -53,10 +53,10 @@ type replayRun struct {
 	replays *replays
 	offer   Offer
 	full    map[string]bool // endpoints whose queue is full
-	result  messages.ReplayResult
+	result  ReplayResult
 }
 
-func (r *replayRun) consider(letter *storedLetter, filter *messages.DeadLetterFilter) error {
+func (r *replayRun) consider(letter *storedLetter, filter *DeadLetterFilter) error {
 	record, err := letter.record(false)
 	if err != nil {
 		r.result.Skipped++
@@ -104,7 +104,7 @@ func (r *replayRun) send(letter *storedLetter) error {
 	return nil
 }
 
-func readEvent(letter *storedLetter) (*messages.DeadLetterRecord, *messages.Envelope, error) {
+func readEvent(letter *storedLetter) (*DeadLetterRecord, *messages.Envelope, error) {
 	record, err := letter.record(true)
 	if err != nil {
 		return nil, nil, err
@@ -113,37 +113,39 @@ func readEvent(letter *storedLetter) (*messages.DeadLetterRecord, *messages.Enve
 	return record, event, err
 }
 
-// replayEnded tells the dead-letter actor that there is something to mark.
-type replayEnded struct{}
+// OnReplayEnd sets whom to tell that RecordReplayEnds has something to do. It must return at once.
+func (l *DeadLetters) OnReplayEnd(notify func()) { l.replays.listen(notify) }
 
-func (l *DeadLetters) markEnded() {
+// RecordReplayEnds closes the letters whose replay has ended.
+func (l *DeadLetters) RecordReplayEnds() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mark()
+	l.recordReplayEnds()
 }
 
-// mark writes down which replays have ended. What can't be written stays to be marked, and is not replayed meanwhile.
-func (l *DeadLetters) mark() {
+// recordReplayEnds writes down which replays have ended. What can't be written stays to be recorded, and is not replayed
+// meanwhile.
+func (l *DeadLetters) recordReplayEnds() {
 	for {
-		mark, ok := l.replays.nextMark()
+		end, ok := l.replays.firstEnded()
 		if !ok {
 			return
 		}
-		if err := l.writeMark(mark); err != nil {
-			l.complainOf(fmt.Errorf("mark a dead letter as replayed: %w", err))
+		if err := l.record(end); err != nil {
+			l.complainOf(fmt.Errorf("record the end of a replay: %w", err))
 			return
 		}
-		l.replays.marked(mark)
+		l.replays.recorded(end)
 	}
 }
 
-func (l *DeadLetters) writeMark(mark messages.DeadLetterMark) error {
+func (l *DeadLetters) record(end ReplayEnd) error {
 	if l.file != nil {
-		return l.file.write(mark)
+		return l.file.write(end, time.Now())
 	}
 	for _, letter := range l.latest.Items() {
-		if letter.ID == mark.ID {
-			l.marked[mark.ID] = mark.Replayed
+		if letter.ID == end.ID {
+			l.replayed[end.ID] = end.Replayed
 		}
 	}
 	return nil
