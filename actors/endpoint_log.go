@@ -15,7 +15,7 @@ const complaintInterval = 10 * time.Second
 // complaints says what is wrong with an endpoint without flooding the log: of each kind of failure the first at once,
 // then one every ten seconds with the number of those left out.
 type complaints struct {
-	kinds [messages.OutcomeAway + 1]struct {
+	kinds [messages.OutcomeLocal + 1]struct {
 		last    time.Time
 		leftOut int
 	}
@@ -28,8 +28,12 @@ func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attem
 		kind.leftOut++
 		return
 	}
-	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
-		"attempt", v.Attempts, "error", outcome.Err, "next", v.String(), "advice", httpclient.Advice(outcome), "left_out", kind.leftOut)
+	attributes := []any{"outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
+		"attempt", v.Attempts, "error", outcome.Err}
+	if outcome.Answer != "" {
+		attributes = append(attributes, "answer", outcome.Answer)
+	}
+	log.Warn("attempt failed", append(attributes, "next", v.String(), "advice", httpclient.Advice(outcome), "left_out", kind.leftOut)...)
 	kind.last, kind.leftOut = now, 0
 }
 

@@ -19,7 +19,8 @@ func TestRoomsDoNotKnowEachOther(t *testing.T) {
 		"format":                    {module + "config", module + "messages", format + "template", format + "internal/eventjson"},
 		"format/template":           {module + "config", module + "messages", format + "internal/eventjson"},
 		"format/internal/eventjson": {},
-		"network":                   {module + "config"},
+		"internal/excerpt":          {},
+		"network":                   {module + "config", module + "httpclient/internal/excerpt"},
 	} {
 		files, err := filepath.Glob(filepath.Join(filepath.FromSlash(room), "*.go"))
 		require.NoError(t, err)
