@@ -33,6 +33,7 @@ func (a *endpointActor) letter(event *messages.Envelope, v delivery.Verdict) *me
 		Attempts:   v.Attempts,
 		LastStatus: v.LastStatus,
 		LastError:  v.LastError,
+		LastAnswer: v.LastAnswer,
 		Reason:     v.Fate.Reason(),
 		Time:       time.Now(),
 	}

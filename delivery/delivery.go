@@ -19,6 +19,7 @@ type Delivery struct {
 	generation uint64    // the breaker's when the latest attempt began
 	lastStatus int
 	lastError  string
+	lastAnswer string
 
 	place      place
 	dueIndex   int // in retries.byDue

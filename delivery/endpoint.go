@@ -22,9 +22,10 @@ type Endpoint struct {
 	unfinished  *Delivery // a batch that was split while it was the probe: what is left of it is the probe
 	pausedUntil time.Time
 
-	delivered uint64 // events delivered so far
-	probes    uint64 // probes sent so far
-	lastError string // of the latest attempt that failed
+	delivered  uint64 // events delivered so far
+	probes     uint64 // probes sent so far
+	lastError  string // of the latest attempt that failed
+	lastAnswer string // of the latest answer that refused something
 
 	draining    bool
 	cutoff      time.Time // of the drain: when what is left is given up

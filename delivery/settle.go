@@ -16,7 +16,7 @@ const (
 // Settle takes the outcome of an attempt.
 func (e *Endpoint) Settle(now time.Time, d *Delivery, outcome messages.Outcome) Verdict {
 	delete(e.inFlight, d)
-	d.lastStatus, d.lastError = outcome.Status, e.errorText(outcome.Err)
+	d.lastStatus, d.lastError, d.lastAnswer = outcome.Status, e.errorText(outcome.Err), e.answerText(outcome.Answer)
 	sent := part{d.outgoing(), d.tries}
 	fate, sequel := e.judge(now, d, outcome)
 	v := d.verdict(sent, fate, sequel)
@@ -50,6 +50,17 @@ func (e *Endpoint) errorText(err error) string {
 		e.lastError = text
 	}
 	return e.lastError
+}
+
+// answerText is as errorText.
+func (e *Endpoint) answerText(answer string) string {
+	if answer == "" {
+		return ""
+	}
+	if answer != e.lastAnswer {
+		e.lastAnswer = answer
+	}
+	return e.lastAnswer
 }
 
 // judge applies the table «What an answer means».

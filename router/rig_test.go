@@ -188,7 +188,7 @@ var (
 	ok           = messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}
 	badRequest   = messages.Outcome{Kind: messages.OutcomeRejected, Status: 400, Sent: true, Err: fmt.Errorf("status 400")}
 	unauthorized = messages.Outcome{Kind: messages.OutcomeAway, Status: 401, Sent: true, Err: fmt.Errorf("status 401")}
-	serverError  = messages.Outcome{Kind: messages.OutcomeFailed, Status: 500, Sent: true, Err: fmt.Errorf("status 500")}
+	serverError  = messages.Outcome{Kind: messages.OutcomeFailed, Status: 500, Sent: true, Err: fmt.Errorf("status 500"), Answer: "oops"}
 	refused      = messages.Outcome{Kind: messages.OutcomeAway, Err: fmt.Errorf("connection refused")}
 )
 
