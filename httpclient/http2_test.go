@@ -167,12 +167,17 @@ func TestHTTP2AnswerWithoutEndCostsItsConnection(t *testing.T) {
 	client := serveHTTP2(t, nil, func(c *http2Conn) {
 		stream := c.next()
 		_ = c.answer(stream, "200", false)
-		go func() {
-			for _, err := c.ReadFrame(); err == nil; _, err = c.ReadFrame() { // and answers nothing
+		for range 4 {
+			_ = c.WriteData(stream, false, make([]byte, 16<<10-1))
+		}
+		_ = c.WriteData(stream, false, make([]byte, 3))
+		for frame, err := c.frame(); err == nil; frame, err = c.frame() {
+			if _, reset := frame.(*http2.RSTStreamFrame); reset {
+				break
 			}
-		}()
+		}
 		data := make([]byte, 16<<10)
-		for c.taken.Load() < 1<<30 && c.WriteData(stream, false, data) == nil { // it has no regard for windows
+		for c.taken.Load() < 128<<20 && c.WriteData(stream, false, data) == nil { // the stream is over, and it goes on
 		}
 		taken <- c.taken.Load()
 	})
