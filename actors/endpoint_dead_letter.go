@@ -34,6 +34,7 @@ func (a *endpointActor) letter(event *messages.Envelope, v delivery.Verdict) *st
 		Attempts:   v.Attempts,
 		LastStatus: v.LastStatus,
 		LastError:  v.LastError,
+		LastAnswer: v.LastAnswer,
 		Reason:     v.Fate.Reason(),
 		Time:       time.Now(),
 	}

@@ -28,11 +28,16 @@ func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attem
 		kind.leftOut++
 		return
 	}
-	if kind.leftOut > 0 {
-		log = log.With("left_out", kind.leftOut)
+	attributes := []any{"outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
+		"attempt", v.Attempts, "error", outcome.Err}
+	if outcome.Answer != "" {
+		attributes = append(attributes, "answer", outcome.Answer)
 	}
-	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
-		"attempt", v.Attempts, "error", outcome.Err, "next", v.String(), "advice", httpclient.Advice(outcome))
+	attributes = append(attributes, "next", v.String(), "advice", httpclient.Advice(outcome))
+	if kind.leftOut > 0 {
+		attributes = append(attributes, "left_out", kind.leftOut)
+	}
+	log.Warn("attempt failed", attributes...)
 	kind.last, kind.leftOut = now, 0
 }
 

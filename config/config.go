@@ -98,10 +98,11 @@ func (b Batch) Batches() bool { return b.MaxEvents > 1 }
 type Format string
 
 const (
-	FormatFluxMQ      Format = "fluxmq"      // FluxMQ's JSON envelope
-	FormatCloudEvents Format = "cloudevents" // CloudEvents 1.0, structured mode
-	FormatTemplate    Format = "template"    // what Template renders to
-	FormatRaw         Format = "raw"         // the payload of the message
+	FormatFluxMQ            Format = "fluxmq"             // FluxMQ's JSON envelope
+	FormatCloudEvents       Format = "cloudevents"        // CloudEvents 1.0, structured mode, and batched mode
+	FormatCloudEventsBinary Format = "cloudevents-binary" // CloudEvents 1.0, binary mode: the data alone
+	FormatTemplate          Format = "template"           // what Template renders to
+	FormatRaw               Format = "raw"                // the payload of the message
 )
 
 // Template is the body of a request as a Go template (text/template).

@@ -39,7 +39,7 @@ webhook.defaults.circuit_breaker.reset_timeout: is 0s, and at least 1ms is neede
 webhook.defaults.batch.max_events: is 0, and at least 1 is needed
 webhook.defaults.batch.max_bytes: is 0, and at least 1KiB is needed
 webhook.defaults.batch.max_wait: is 0s, and at least 1ms is needed
-webhook.defaults.format: is "", not fluxmq or cloudevents or template or raw
+webhook.defaults.format: is "", not fluxmq or cloudevents or cloudevents-binary or template or raw
 webhook.defaults.compression: is "", not none or gzip
 dead_letters.max_bytes: is 0, and at least 8MiB is needed
 log.level: is "", not debug or info or warn or error`))

@@ -20,6 +20,7 @@ type Delivery struct {
 	throttlesBefore uint64    // throttled answers that the endpoint had counted then
 	lastStatus      int
 	lastError       string
+	lastAnswer      string
 
 	place      place
 	dueIndex   int // in retries.byDue

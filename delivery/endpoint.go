@@ -23,9 +23,10 @@ type Endpoint struct {
 	pausedUntil time.Time
 	throttled   throttled
 
-	delivered uint64 // events delivered so far
-	probes    uint64 // probes sent so far
-	lastError string // of the latest attempt that failed
+	delivered  uint64 // events delivered so far
+	probes     uint64 // probes sent so far
+	lastError  string // of the latest attempt that failed
+	lastAnswer string // of the latest answer that refused something
 
 	draining    bool
 	cutoff      time.Time // of the drain: when what is left is given up

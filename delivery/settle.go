@@ -10,7 +10,7 @@ import (
 func (e *Endpoint) Settle(now time.Time, d *Delivery, outcome messages.Outcome) Verdict {
 	delete(e.inFlight, d)
 	e.breaker.tick(now)
-	d.lastStatus, d.lastError = outcome.Status, e.errorText(outcome.Err)
+	d.lastStatus, d.lastError, d.lastAnswer = outcome.Status, e.errorText(outcome.Err), e.answerText(outcome.Answer)
 	sent := part{d.outgoing(), d.tries}
 	j := e.judge(now, d, outcome)
 	v := d.verdict(sent, j.fate, j.sequel)
@@ -44,6 +44,17 @@ func (e *Endpoint) errorText(err error) string {
 		e.lastError = text
 	}
 	return e.lastError
+}
+
+// answerText is as errorText.
+func (e *Endpoint) answerText(answer string) string {
+	if answer == "" {
+		return ""
+	}
+	if answer != e.lastAnswer {
+		e.lastAnswer = answer
+	}
+	return e.lastAnswer
 }
 
 // Panicked takes the end of an attempt that panicked. It costs one event: of several, nobody knows which.

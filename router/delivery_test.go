@@ -288,6 +288,7 @@ func TestPoisonousEventCostsItselfAlone(t *testing.T) {
 		require.Equal(t, "e3", letters[0].Event.ID)
 		require.Equal(t, 3, letters[0].Attempts)
 		require.Equal(t, 500, letters[0].LastStatus)
+		require.Equal(t, "oops", letters[0].LastAnswer)
 		require.Equal(t, "max_attempts", letters[0].Reason)
 	})
 }

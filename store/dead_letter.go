@@ -18,6 +18,7 @@ type DeadLetter struct {
 	Attempts   int                // how often it was sent
 	LastStatus int                // HTTP status of the latest answer; 0 where none came
 	LastError  string             // what was wrong with the latest attempt; "" where there was none
+	LastAnswer string             // the beginning of the answer that refused it (messages.Outcome.Answer); "" where it said nothing
 	Reason     string             // rejected, max_attempts, give_up_after, panic, unknown_outcome or shutdown
 	Time       time.Time          // when it was given up
 }
@@ -31,6 +32,7 @@ func (d *DeadLetter) MarshalJSON() ([]byte, error) {
 		Attempts:   d.Attempts,
 		LastStatus: d.LastStatus,
 		LastError:  d.LastError,
+		LastAnswer: d.LastAnswer,
 		Reason:     d.Reason,
 		Time:       timestampText(d.Time),
 	})
@@ -43,6 +45,7 @@ type deadLetterLine struct {
 	Attempts   int             `json:"attempts"`
 	LastStatus int             `json:"last_status,omitempty"`
 	LastError  string          `json:"last_error,omitempty"`
+	LastAnswer string          `json:"last_answer,omitempty"`
 	Reason     string          `json:"reason"`
 	Time       string          `json:"time"`
 }

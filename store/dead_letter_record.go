@@ -20,6 +20,7 @@ type DeadLetterRecord struct {
 	Attempts   int             `json:"attempts"`
 	LastStatus int             `json:"last_status,omitempty"`
 	LastError  string          `json:"last_error,omitempty"`
+	LastAnswer string          `json:"last_answer,omitempty"` // the beginning of the answer that refused it
 	Reason     string          `json:"reason"`
 	Replaying  bool            `json:"replaying,omitempty"` // its event is on its way to the endpoint again
 	Replayed   *Replayed       `json:"replayed,omitempty"`  // nil: open
@@ -58,6 +59,7 @@ func parseDeadLetter(line []byte, withEvent bool) (*DeadLetterRecord, error) {
 		Attempts   int    `json:"attempts"`
 		LastStatus int    `json:"last_status"`
 		LastError  string `json:"last_error"`
+		LastAnswer string `json:"last_answer"`
 		Reason     string `json:"reason"`
 		Time       string `json:"time"`
 	}
@@ -84,6 +86,7 @@ func parseDeadLetter(line []byte, withEvent bool) (*DeadLetterRecord, error) {
 		Attempts:   given.Attempts,
 		LastStatus: given.LastStatus,
 		LastError:  given.LastError,
+		LastAnswer: given.LastAnswer,
 		Reason:     given.Reason,
 	}
 	if withEvent {
@@ -113,6 +116,7 @@ func (d *DeadLetter) Record(withEvent bool) *DeadLetterRecord {
 		Attempts:   d.Attempts,
 		LastStatus: d.LastStatus,
 		LastError:  d.LastError,
+		LastAnswer: d.LastAnswer,
 		Reason:     d.Reason,
 	}
 	if withEvent {

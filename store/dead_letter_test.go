@@ -17,7 +17,7 @@ func newDeadLetter(t *testing.T) *DeadLetter {
 	event.ID = "e1"
 	require.NoError(t, event.Admit(messages.Admission{BrokerID: "b", IncludePayload: true, MaxPayloadBytes: 100}, time.Unix(1, 2)))
 	return &DeadLetter{
-		ID: uuid.New(), Endpoint: "shop & co", Event: event, Attempts: 3, LastStatus: 500, LastError: "status 500: \"<busy>\"",
+		ID: uuid.New(), Endpoint: "shop & co", Event: event, Attempts: 3, LastStatus: 500, LastError: "status 500: \"<busy>\"", LastAnswer: `<b>busy</b>\n`,
 		Reason: "max_attempts", Time: time.Date(2026, 2, 5, 13, 0, 0, 1, time.FixedZone("CET", 3600)),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 const (
 	deadLettersPath = "/v1/dead-letters"
 	maxLettersPage  = 1000
-	maxErrorColumn  = 60
+	maxErrorColumn  = 100
 )
 
 type listDeadLettersCommand struct {
@@ -103,9 +104,14 @@ func (p *letterPrinter) print(letters []*store.DeadLetterRecord) error {
 	for _, letter := range letters {
 		fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", letter.Time.UTC().Format(time.RFC3339),
 			terminal.Shown(letter.Endpoint, maxErrorColumn), terminal.Shown(letter.EventType, maxErrorColumn), terminal.Shown(letter.Reason, maxErrorColumn),
-			letter.Attempts, orDash(terminal.Shown(letter.LastError, maxErrorColumn)), replayOf(letter), letter.ID)
+			letter.Attempts, orDash(terminal.Shown(errorOf(letter), maxErrorColumn)), replayOf(letter), letter.ID)
 	}
 	return p.table.Flush()
+}
+
+// errorOf is why the endpoint did not get the event, in its own words where it had some.
+func errorOf(letter *store.DeadLetterRecord) string {
+	return strings.Trim(letter.LastError+": "+letter.LastAnswer, ": ")
 }
 
 func (p *letterPrinter) printLines(letters []*store.DeadLetterRecord) error {

@@ -20,7 +20,7 @@ func TestEveryStatusMeansWhatTheRuleSays(t *testing.T) {
 		status, _ := strconv.Atoi(r.URL.Path[1:])
 		w.WriteHeader(status)
 	})
-	away := []int{401, 403, 404, 405, 407, 410, 429, 502, 503, 504}
+	away := []int{401, 403, 404, 405, 407, 410, 502, 503, 504}
 	failed := []int{408, 425}
 	event := newEvent(t, 0)
 
@@ -29,6 +29,8 @@ func TestEveryStatusMeansWhatTheRuleSays(t *testing.T) {
 		switch {
 		case status < 300:
 			want = messages.OutcomeDelivered
+		case status == 429:
+			want = messages.OutcomeThrottled
 		case status < 400 || slices.Contains(away, status):
 			want = messages.OutcomeAway
 		case status < 500 && !slices.Contains(failed, status):
