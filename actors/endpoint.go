@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -58,9 +57,10 @@ type Endpoint struct {
 	measured     attemptStats
 }
 
-// NewEndpoint makes an endpoint of a resolved configuration. Its actor is spawned with Props, once.
-func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint {
-	rules := delivery.NewEndpoint(cfg, rand.Float64, newBatchID)
+// NewEndpoint makes an endpoint of a resolved configuration. Its actor is spawned with Props, once. jitter gives chance, 0
+// to 1.
+func NewEndpoint(cfg config.Endpoint, sender Sender, jitter func() float64, log *slog.Logger) *Endpoint {
+	rules := delivery.NewEndpoint(cfg, jitter, newBatchID)
 	requests, cancel := context.WithCancel(context.Background())
 	return &Endpoint{
 		name:     cfg.Name,

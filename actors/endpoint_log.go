@@ -15,7 +15,7 @@ const complaintInterval = 10 * time.Second
 // complaints says what is wrong with an endpoint without flooding the log: of each kind of failure the first at once,
 // then one every ten seconds with the number of those left out.
 type complaints struct {
-	kinds [messages.OutcomeAway + 1]struct {
+	kinds [messages.OutcomeLocal + 1]struct {
 		last    time.Time
 		leftOut int
 	}

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -66,7 +67,7 @@ func (s *slowDisk) Receive(ctx actor.Context) {
 func spawn(letters *store.DeadLetters, disk actor.Actor, sender Sender) (endpoint *Endpoint, system *actor.ActorSystem, parent, pid *actor.PID) {
 	webhook := config.Default().Webhook
 	webhook.Endpoints = []config.Endpoint{{Name: "a"}}
-	endpoint = NewEndpoint(webhook.Resolve()[0], sender, slog.New(slog.DiscardHandler))
+	endpoint = NewEndpoint(webhook.Resolve()[0], sender, rand.Float64, slog.New(slog.DiscardHandler))
 	system = quietSystem()
 	spawned := make(chan *actor.PID)
 	parent = system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {

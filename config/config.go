@@ -59,19 +59,23 @@ type Defaults struct {
 
 // Retry says how often and when an event is sent again.
 type Retry struct {
-	// MaxAttempts bounds the attempts that are charged to an event: those that a live endpoint refused. With 1 nothing
+	// MaxAttempts bounds the attempts that are charged to an event: those that a live endpoint failed at. With 1 nothing
 	// is sent twice.
 	MaxAttempts     int           `yaml:"max_attempts"`
 	InitialInterval time.Duration `yaml:"initial_interval"` // the wait after the first attempt
 	MaxInterval     time.Duration `yaml:"max_interval"`     // the longest wait
 	Multiplier      float64       `yaml:"multiplier"`       // what each wait is longer by, at least 1
 	MaxRetryAfter   time.Duration `yaml:"max_retry_after"`  // the longest pause that an endpoint may ask for with Retry-After
+	// GiveUpAfter is for how long an event is tried again that the endpoint is away for, although it takes others: without
+	// the time in which the circuit breaker is open, and never before 20 attempts, or MaxAttempts if that is more.
+	GiveUpAfter time.Duration `yaml:"give_up_after"`
 }
 
 // CircuitBreaker says when an endpoint is left alone.
 type CircuitBreaker struct {
-	FailureThreshold int           `yaml:"failure_threshold"` // consecutive failures that open it
-	ResetTimeout     time.Duration `yaml:"reset_timeout"`     // how long it stays open before a probe
+	FailureThreshold   int                `yaml:"failure_threshold"`   // consecutive failures that open it
+	RejectionThreshold RejectionThreshold `yaml:"rejection_threshold"` // rejections with no delivery between that open it
+	ResetTimeout       time.Duration      `yaml:"reset_timeout"`       // how long it stays open before a probe
 }
 
 // RateLimit bounds the requests to an endpoint. What it holds back waits, and is charged nothing.
@@ -302,8 +306,9 @@ func Default() Config {
 					MaxInterval:     30 * time.Second,
 					Multiplier:      2,
 					MaxRetryAfter:   5 * time.Minute,
+					GiveUpAfter:     time.Hour,
 				},
-				CircuitBreaker: CircuitBreaker{FailureThreshold: 5, ResetTimeout: time.Minute},
+				CircuitBreaker: CircuitBreaker{FailureThreshold: 5, RejectionThreshold: 20, ResetTimeout: time.Minute},
 				Batch:          Batch{MaxEvents: 1, MaxBytes: 1 << 20, MaxWait: 100 * time.Millisecond},
 				Format:         FormatFluxMQ,
 				Compression:    CompressionNone,

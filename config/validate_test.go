@@ -32,7 +32,9 @@ webhook.defaults.retry.initial_interval: is 0s, and at least 1ms is needed
 webhook.defaults.retry.max_interval: is 0s, and at least 1ms is needed
 webhook.defaults.retry.multiplier: is 0, and at least 1 is needed
 webhook.defaults.retry.max_retry_after: is 0s, and at least 1ms is needed
+webhook.defaults.retry.give_up_after: is 0s, and at least 1ms is needed
 webhook.defaults.circuit_breaker.failure_threshold: is 0, and at least 1 is needed
+webhook.defaults.circuit_breaker.rejection_threshold: is 0, and at least 1 is needed
 webhook.defaults.circuit_breaker.reset_timeout: is 0s, and at least 1ms is needed
 webhook.defaults.batch.max_events: is 0, and at least 1 is needed
 webhook.defaults.batch.max_bytes: is 0, and at least 1KiB is needed

@@ -25,6 +25,7 @@ func keeping(t *testing.T, test func(t *testing.T, cfg config.Config)) {
 				cfg.BrokerID = "broker-1"
 				cfg.Webhook.Enabled = true
 				cfg.Webhook.IncludePayload = true
+				cfg.Webhook.Defaults.CircuitBreaker.RejectionThreshold = config.NoRejectionThreshold
 				cfg.DeadLetters.Dir = config.Path(dir)
 				test(t, cfg)
 			})

@@ -18,7 +18,7 @@ type DeadLetter struct {
 	Attempts   int                // how often it was sent
 	LastStatus int                // HTTP status of the latest answer; 0 where none came
 	LastError  string             // what was wrong with the latest attempt; "" where there was none
-	Reason     string             // rejected, max_attempts, panic, unknown_outcome or shutdown
+	Reason     string             // rejected, max_attempts, give_up_after, panic, unknown_outcome or shutdown
 	Time       time.Time          // when it was given up
 }
 

@@ -60,7 +60,8 @@ func newRun(s scenario) *run {
 	cfg := config.Default()
 	cfg.BrokerID = brokerID
 	cfg.Webhook = s.webhook
-	handle, err := router.Spawn(r.system, cfg, router.WithLogger(log), router.WithSenders(r.newReceiver))
+	handle, err := router.Spawn(r.system, cfg, router.WithLogger(log), router.WithSenders(r.newReceiver),
+		router.WithJitter(func() float64 { return r.jitterAt(time.Now()) }))
 	if err != nil {
 		r.breaks("a valid configuration spawns a router", "%v", err)
 		return r
@@ -73,7 +74,7 @@ func newRun(s scenario) *run {
 func (r *run) newReceiver(endpoint config.Endpoint) (actors.Sender, error) {
 	receiver := &receiver{endpoint: endpoint, world: r.world, behaviour: r.scenario.receivers[len(r.receivers)]}
 	r.receivers = append(r.receivers, receiver)
-	r.oracles = append(r.oracles, newOracle(endpoint, r.began))
+	r.oracles = append(r.oracles, newOracle(endpoint, r.began, r.jitterAt))
 	return receiver, nil
 }
 
@@ -153,6 +154,11 @@ func (r *run) compareRoot(l delivery.Ledger) {
 	}
 }
 
+// jitterAt is the chance of this moment.
+func (r *run) jitterAt(now time.Time) float64 {
+	return float64((uint64(now.Sub(r.began))*2_654_435_761+r.jitter)%jitters) / (jitters - 1)
+}
+
 func (t turn) perform(r *run) { r.receivers[t.receiver].turn(t.to) }
 
 // recover lets all receivers be well, until nothing is held any more.
@@ -207,8 +213,8 @@ func (r *run) readDeadLetters(stats router.Stats) {
 	for _, l := range latest {
 		o, e := r.oracleOf(l), r.eventOf(l)
 		r.kept = append(r.kept, &keptLetter{event: e, oracle: o})
-		if l.Reason == "max_attempts" {
-			o.givenUp[e] = l.Time
+		if l.Reason == "max_attempts" || l.Reason == "give_up_after" {
+			o.givenUp[e] = l
 		}
 	}
 }
