@@ -50,8 +50,11 @@ func newDoors(cfg config.Config, handle *router.Handle, log *slog.Logger) (doors
 		if d.admin, err = admin.New(*section, handle, version(), log); err != nil {
 			return d, fmt.Errorf("admin: %w", err)
 		}
+		if d.broker != nil {
+			err = d.admin.ShowBroker(d.broker)
+		}
 	}
-	return d, nil
+	return d, err
 }
 
 // start runs everything. Nothing is left running when it fails.
