@@ -169,6 +169,14 @@ func TestFilterThatIsDeniedTakesNoRoom(t *testing.T) {
 	require.Zero(t, broker.Used()["subscriptions"])
 }
 
+func TestFilterThatIsNoneTakesNoRoom(t *testing.T) {
+	broker, _ := startBroker(t, config.MQTTBroker{})
+	c := newRawClient(t, broker, "c", 4)
+	c.send(subscribePacket("a/#/b", 0))
+	require.Equal(t, byte(0x80), c.receive()[4])
+	require.Zero(t, broker.Used()["subscriptions"])
+}
+
 func TestQueueOfASessionIsBoundedAndGivesItsRoomBack(t *testing.T) {
 	broker, _ := startBroker(t, config.MQTTBroker{})
 	sleeper := newRawClient(t, broker, "sleeper", 4, resuming)
