@@ -72,6 +72,7 @@ func newServer(t *testing.T, handle *router.Handle) *Server {
 	t.Helper()
 	server, err := New(config.Admin{Listen: "127.0.0.1:0", Token: token}, handle, version, discardLog)
 	require.NoError(t, err)
+	require.NoError(t, server.ShowBroker(fullBroker{}))
 	require.Nil(t, server.Addr())
 	return server
 }

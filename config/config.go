@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -223,10 +224,25 @@ type Sources struct {
 
 // MQTTBroker is the embedded broker. Without Users everybody may connect; without ACL everything is allowed.
 type MQTTBroker struct {
-	Listen          string    `yaml:"listen"`           // MQTT over TCP
-	WebSocketListen string    `yaml:"websocket_listen"` // MQTT over WebSocket; "": off
+	Listen          string    `yaml:"listen"`                  // MQTT over TCP
+	WebSocketListen string    `yaml:"websocket_listen"`        // MQTT over WebSocket; "": off
+	AllowedHosts    []string  `yaml:"allowed_hosts,omitempty"` // hosts that the WebSocket listener goes by, besides its own
+	TLS             ServerTLS `yaml:"tls,omitempty"`           // of both listeners
 	Users           []User    `yaml:"users"`
 	ACL             []ACLRule `yaml:"acl"`
+
+	MaxBytes         ByteSize `yaml:"max_bytes"`          // of memory that the broker may take in all; 0: DefaultMQTTMaxBytes
+	MaxClientBytes   ByteSize `yaml:"max_client_bytes"`   // that may wait to be sent to a connected client; 0: DefaultMQTTMaxClientBytes
+	MaxQueueBytes    ByteSize `yaml:"max_queue_bytes"`    // of messages with QoS 1 and 2 that a session may hold; 0: DefaultMQTTMaxQueueBytes
+	MaxRetainedBytes ByteSize `yaml:"max_retained_bytes"` // of retained messages; 0: 1/16 of MaxBytes
+	MaxConnecting    int      `yaml:"max_connecting"`     // connections that have not logged in yet; 0: DefaultMQTTMaxConnecting
+}
+
+// ServerTLS makes listeners speak TLS. The files are read again when they change.
+type ServerTLS struct {
+	CertFile     Path `yaml:"cert_file,omitempty"`      // the PEM certificate, and what leads to its authority; "": no TLS
+	KeyFile      Path `yaml:"key_file,omitempty"`       // the PEM key of CertFile
+	ClientCAFile Path `yaml:"client_ca_file,omitempty"` // PEM certificates of which one must have issued each client's; "": clients need none
 }
 
 // User is somebody who may connect to the embedded broker.
@@ -284,6 +300,25 @@ const (
 // DefaultBrokerID is the broker_id where neither broker_id nor FluxMQ's cluster.node_id says one. It is the same on
 // every host, so that a receiver may rely on it.
 const DefaultBrokerID = "webhookd"
+
+// What an embedded broker may take up where its section says nothing.
+const (
+	DefaultMQTTMaxBytes       ByteSize = 256 << 20
+	DefaultMQTTMaxClientBytes ByteSize = 2 << 20
+	DefaultMQTTMaxQueueBytes  ByteSize = 4 << 20
+	DefaultMQTTMaxConnecting           = 1000
+)
+
+// Complete puts the defaults in where a field is zero.
+func (b MQTTBroker) Complete() MQTTBroker {
+	b.Listen = cmp.Or(b.Listen, DefaultMQTTListen)
+	b.MaxBytes = cmp.Or(b.MaxBytes, DefaultMQTTMaxBytes)
+	b.MaxClientBytes = cmp.Or(b.MaxClientBytes, DefaultMQTTMaxClientBytes)
+	b.MaxQueueBytes = cmp.Or(b.MaxQueueBytes, DefaultMQTTMaxQueueBytes)
+	b.MaxRetainedBytes = cmp.Or(b.MaxRetainedBytes, b.MaxBytes/16)
+	b.MaxConnecting = cmp.Or(b.MaxConnecting, DefaultMQTTMaxConnecting)
+	return b
+}
 
 // DefaultMaxBodyBytes bounds an ingest's request body where its section says nothing.
 const DefaultMaxBodyBytes = 8 << 20

@@ -170,7 +170,9 @@ func TestEverythingSaidIsRead(t *testing.T) {
 		},
 		Sources: config.Sources{
 			MQTTBroker: &config.MQTTBroker{
-				Listen: "0.0.0.0:1883", WebSocketListen: "localhost:0",
+				Listen: "0.0.0.0:1883", WebSocketListen: "localhost:0", AllowedHosts: []string{"mqtt.example.com", "10.0.0.1"},
+				TLS:      config.ServerTLS{CertFile: file("server.pem"), KeyFile: "/etc/server.key", ClientCAFile: file("clients.pem")},
+				MaxBytes: 512 << 20, MaxClientBytes: 3 << 20, MaxQueueBytes: 5 << 20, MaxRetainedBytes: 100 << 20, MaxConnecting: 2000,
 				Users: []config.User{{"alice", "s3cret"}, {"bob", "s3cret from a file"}},
 				ACL: []config.ACLRule{
 					{Username: "alice", Publish: []string{"sensors/#"}, Subscribe: []string{"#"}},
@@ -234,7 +236,10 @@ func fieldsOf(of reflect.Type) []string {
 
 func TestSectionWithoutKeysIsOnWithItsDefaults(t *testing.T) {
 	got := load(t, "testdata/good/sections-without-keys.yml")
-	require.Equal(t, &config.MQTTBroker{Listen: "127.0.0.1:1883"}, got.Sources.MQTTBroker)
+	require.Equal(t, &config.MQTTBroker{
+		Listen: "127.0.0.1:1883", MaxBytes: 256 << 20, MaxClientBytes: 2 << 20, MaxQueueBytes: 4 << 20, MaxRetainedBytes: 16 << 20,
+		MaxConnecting: 1000,
+	}, got.Sources.MQTTBroker)
 	require.Equal(t, &config.Ingest{Listen: "127.0.0.1:8080", MaxBodyBytes: 8 << 20}, got.Sources.Ingest)
 	require.Equal(t, &config.Admin{Listen: "127.0.0.1:9090"}, got.Admin)
 }

@@ -194,7 +194,7 @@ func drawOffering(t *rapid.T, events int, giants bool) offering {
 	case giants:
 		o.apart = true
 		for range min(events, 10) {
-			o.events = append(o.events, drawEvent(t, one(t, 0, 20_000, 10_000, 40_000, 62_000, 66_000)))
+			o.events = append(o.events, drawEvent(t, one(t, 0, 20_000, 10_000, 40_000, 62_000, 65_500)))
 		}
 	case events == 1:
 		o.events = []eventSpec{drawEvent(t, one(t, 0, 5000, 10_000))}
