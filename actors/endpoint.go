@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // Sender makes the attempts of one endpoint. Its methods may be called from any goroutine.
@@ -42,22 +42,25 @@ type Endpoint struct {
 	backlog *delivery.Backlog // of the rules
 	mailbox *Mailbox
 
-	deadLetters *DeadLetters
-	burying     map[*bury]struct{} // not yet answered with buried
-	requests    context.Context    // of all attempts; cancelled at the drain's cutoff
-	cancel      context.CancelFunc
-	attempts    sync.WaitGroup
-	timer       wakeTimer
-	complaints  complaints
-	drops       DropReport
+	deadLetters     *store.DeadLetters
+	deadLetterActor *actor.PID
+	keeping         map[*keepDeadLetter]struct{} // not yet answered with deadLetterKept
+
+	requests   context.Context // of all attempts; cancelled at the drain's cutoff
+	cancel     context.CancelFunc
+	attempts   sync.WaitGroup
+	timer      wakeTimer
+	complaints complaints
+	drops      DropReport
 
 	breakerState atomic.Uint32 // of the rules, for readers
 	measured     attemptStats
 }
 
-// NewEndpoint makes an endpoint of a resolved configuration. Its actor is spawned with Props, once.
-func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint {
-	rules := delivery.NewEndpoint(cfg, rand.Float64, newBatchID)
+// NewEndpoint makes an endpoint of a resolved configuration. Its actor is spawned with Props, once. jitter gives chance, 0
+// to 1.
+func NewEndpoint(cfg config.Endpoint, sender Sender, jitter func() float64, log *slog.Logger) *Endpoint {
+	rules := delivery.NewEndpoint(cfg, jitter, newBatchID)
 	requests, cancel := context.WithCancel(context.Background())
 	return &Endpoint{
 		name:     cfg.Name,
@@ -66,7 +69,7 @@ func NewEndpoint(cfg config.Endpoint, sender Sender, log *slog.Logger) *Endpoint
 		rules:    rules,
 		backlog:  rules.Backlog(),
 		mailbox:  NewMailbox(rules.Backlog(), admitEnvelope),
-		burying:  map[*bury]struct{}{},
+		keeping:  map[*keepDeadLetter]struct{}{},
 		requests: requests,
 		cancel:   cancel,
 	}
@@ -93,9 +96,9 @@ func (e *Endpoint) Replay(event *messages.Envelope, ended func(delivery.Fate)) e
 	return err
 }
 
-// Props describes the endpoint's actor, which gives up to deadLetters, whose actor runs by then.
-func (e *Endpoint) Props(deadLetters *DeadLetters) *actor.Props {
-	e.deadLetters = deadLetters
+// Props describes the endpoint's actor, which has deadLetters keep what it gives up, mostly by their actor.
+func (e *Endpoint) Props(deadLetters *store.DeadLetters, deadLetterActor *actor.PID) *actor.Props {
+	e.deadLetters, e.deadLetterActor = deadLetters, deadLetterActor
 	return actor.PropsFromProducer(
 		func() actor.Actor { return &endpointActor{Endpoint: e} },
 		actor.WithMailbox(func() actor.Mailbox { return e.mailbox }),
@@ -127,7 +130,7 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 		if !a.timer.rang(message) {
 			return
 		}
-	case *buried:
+	case *deadLetterKept:
 		a.leave(message)
 	case *Drain:
 		a.rules.Drain(message.Cutoff)
@@ -147,7 +150,7 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 func (a *endpointActor) advance(ctx actor.Context) {
 	now := time.Now()
 	for _, v := range a.rules.GiveUp(now) {
-		a.bury(ctx, v)
+		a.deadLetter(ctx, v)
 	}
 	if a.rules.CutoffCame(now) {
 		a.cancel()
@@ -190,7 +193,7 @@ func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
 	if ended.panicked != nil {
 		a.log.Error("an attempt panicked, and its event is dead-lettered; of several, the one that is to blame",
 			"webhook_id", ended.id, "panic", ended.panicked, "stack", string(ended.stack))
-		a.bury(ctx, a.rules.Panicked(time.Now(), d))
+		a.deadLetter(ctx, a.rules.Panicked(time.Now(), d))
 	} else {
 		a.measured.add(ended.outcome.Kind, ended.took)
 		a.settle(ctx, ended)
@@ -201,7 +204,7 @@ func (a *endpointActor) end(ctx actor.Context, ended *attemptEnded) {
 func (a *endpointActor) settle(ctx actor.Context, ended *attemptEnded) {
 	now := time.Now()
 	v := a.rules.Settle(now, ended.delivery, ended.outcome)
-	a.bury(ctx, v)
+	a.deadLetter(ctx, v)
 	if ended.outcome.Kind != messages.OutcomeDelivered {
 		a.complaints.attemptFailed(now, a.log, ended, v)
 	}
@@ -217,7 +220,7 @@ func (a *endpointActor) quarantine(ctx actor.Context) {
 	a.log.Error("the endpoint's actor panicked and is restarted", "panic", reason, "stack", string(debug.Stack()))
 	if d := a.handling; d != nil {
 		for _, v := range a.rules.Quarantine(d) {
-			a.bury(ctx, v)
+			a.deadLetter(ctx, v)
 		}
 	}
 	panic(reason)

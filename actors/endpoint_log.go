@@ -15,7 +15,7 @@ const complaintInterval = 10 * time.Second
 // complaints says what is wrong with an endpoint without flooding the log: of each kind of failure the first at once,
 // then one every ten seconds with the number of those left out.
 type complaints struct {
-	kinds [messages.OutcomeAway + 1]struct {
+	kinds [messages.OutcomeLocal + 1]struct {
 		last    time.Time
 		leftOut int
 	}
@@ -28,11 +28,16 @@ func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attem
 		kind.leftOut++
 		return
 	}
-	if kind.leftOut > 0 {
-		log = log.With("left_out", kind.leftOut)
+	attributes := []any{"outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
+		"attempt", v.Attempts, "error", outcome.Err}
+	if outcome.Answer != "" {
+		attributes = append(attributes, "answer", outcome.Answer)
 	}
-	log.Warn("attempt failed", "outcome", outcome.Kind.String(), "webhook_id", ended.id, "events", len(v.Events()),
-		"attempt", v.Attempts, "error", outcome.Err, "next", v.String(), "advice", httpclient.Advice(outcome))
+	attributes = append(attributes, "next", v.String(), "advice", httpclient.Advice(outcome))
+	if kind.leftOut > 0 {
+		attributes = append(attributes, "left_out", kind.leftOut)
+	}
+	log.Warn("attempt failed", attributes...)
 	kind.last, kind.leftOut = now, 0
 }
 

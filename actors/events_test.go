@@ -18,9 +18,10 @@ func newEvent(t testing.TB, id string) *messages.Envelope {
 func newEventOf(t testing.TB, id string, size int) *messages.Envelope {
 	t.Helper()
 	admit := func(padding int) *messages.Envelope {
-		event := messages.NewEnvelope(&messages.AuthSuccess{ClientID: strings.Repeat("c", padding)})
+		payload := make([]byte, padding/4*3) // whose base64 has padding/4*4 bytes
+		event := messages.NewEnvelope(&messages.MessagePublished{ClientID: strings.Repeat("c", padding%4), Payload: payload})
 		event.ID = id
-		require.NoError(t, event.Admit(messages.Admission{}, time.Unix(0, 0)))
+		require.NoError(t, event.Admit(messages.Admission{IncludePayload: true, MaxPayloadBytes: padding}, time.Unix(0, 0)))
 		return event
 	}
 	event := admit(size - admit(0).Size())

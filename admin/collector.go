@@ -21,6 +21,8 @@ func (routerCollector) Describe(chan<- *prometheus.Desc) {}
 func (c routerCollector) Collect(metrics chan<- prometheus.Metric) {
 	stats, to := c.handle.Stats(), sink(metrics)
 	to.mailbox(stats.Mailbox)
+	to.counter(deadLettersDeleted, stats.DeletedDeadLetters.MaxBytes, "max_bytes")
+	to.counter(deadLettersDeleted, stats.DeletedDeadLetters.MaxAge, "max_age")
 	for i, endpoint := range stats.Endpoints {
 		to.counter(endpointFilterErrors, stats.FilterErrors[i], endpoint.Name)
 		to.queue(endpoint.Name, endpoint.Ledger)
@@ -42,6 +44,9 @@ var (
 		"Events not yet routed.", nil, nil)
 	mailboxQueuedBytes = prometheus.NewDesc("webhookd_mailbox_queued_bytes",
 		"Bytes of the events not yet routed.", nil, nil)
+
+	deadLettersDeleted = prometheus.NewDesc("webhookd_dead_letters_deleted_total",
+		"Dead letters deleted from dead_letters.dir, replayed ones among them, by the bound that did it.", []string{"reason"}, nil)
 
 	endpointFilterErrors = prometheus.NewDesc("webhookd_endpoint_filter_errors_total",
 		"Events that the endpoint did not get because its filter could not be evaluated.", []string{"endpoint"}, nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
+	"github.com/fluxmq/webhookd/store"
 )
 
 const (
@@ -34,7 +35,7 @@ func (d deadLetters) list(w http.ResponseWriter, r *http.Request) *refusal {
 	ctx, cancel := d.begin(w, r)
 	defer cancel()
 	page, err := d.router.ListDeadLetters(ctx, query)
-	if errors.Is(err, messages.ErrNoDeadLetter) {
+	if errors.Is(err, store.ErrNoDeadLetter) {
 		return badField("after", "is a dead letter that is not kept any more: begin without it")
 	}
 	if err != nil {
@@ -89,10 +90,10 @@ func (d deadLetters) begin(w http.ResponseWriter, r *http.Request) (context.Cont
 
 func (d deadLetters) refuse(err error, result any) *refusal {
 	switch {
-	case errors.Is(err, messages.ErrNoDeadLetter):
+	case errors.Is(err, store.ErrNoDeadLetter):
 		return &refusal{status: http.StatusNotFound, Problem: err.Error()}
-	case errors.Is(err, messages.ErrDeadLettersBusy):
-		return &refusal{status: http.StatusServiceUnavailable, Problem: messages.ErrDeadLettersBusy.Error()}
+	case errors.Is(err, store.ErrDeadLettersBusy):
+		return &refusal{status: http.StatusServiceUnavailable, Problem: store.ErrDeadLettersBusy.Error()}
 	case errors.Is(err, messages.ErrClosed):
 		return &refusal{status: http.StatusServiceUnavailable, Problem: messages.ErrClosed.Error(), result: result}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 const (
@@ -26,8 +26,8 @@ const (
 var filters = []string{"endpoint", "error", "since", "type", "until"}
 
 // readFilter reads the body of a replay: an object with filters and ids, each at most once; {} chooses all.
-func readFilter(w http.ResponseWriter, r *http.Request) (messages.DeadLetterFilter, *refusal) {
-	var query messages.DeadLetterQuery
+func readFilter(w http.ResponseWriter, r *http.Request) (store.DeadLetterFilter, *refusal) {
+	var query store.DeadLetterQuery
 	if r.URL.RawQuery != "" {
 		return query.DeadLetterFilter, &refusal{status: http.StatusBadRequest, Problem: "a replay takes its filters in the body, and no parameters"}
 	}
@@ -80,7 +80,7 @@ func readFields(body *json.Decoder) (map[string]json.RawMessage, *refusal) {
 	return fields, nil
 }
 
-func setField(query *messages.DeadLetterQuery, name string, value json.RawMessage) error {
+func setField(query *store.DeadLetterQuery, name string, value json.RawMessage) error {
 	var text *string
 	switch {
 	case name == "ids":

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 func TestReasonOfARefusalIsToldAndItsFaultIsLogged(t *testing.T) {
@@ -25,14 +26,14 @@ func TestReasonOfARefusalIsToldAndItsFaultIsLogged(t *testing.T) {
 		problem string
 		result  bool
 	}{
-		{fmt.Errorf("show: %w", messages.ErrNoDeadLetter), http.StatusNotFound, "show: no dead letter with this id is kept", false},
-		{fmt.Errorf("list: %w", messages.ErrDeadLettersBusy), http.StatusServiceUnavailable, messages.ErrDeadLettersBusy.Error(), false},
+		{fmt.Errorf("show: %w", store.ErrNoDeadLetter), http.StatusNotFound, "show: no dead letter with this id is kept", false},
+		{fmt.Errorf("list: %w", store.ErrDeadLettersBusy), http.StatusServiceUnavailable, store.ErrDeadLettersBusy.Error(), false},
 		{fmt.Errorf("replay: %w", messages.ErrClosed), http.StatusServiceUnavailable, "the router is closed", true},
 		{fmt.Errorf("replay: %w", context.DeadlineExceeded), http.StatusServiceUnavailable, "it takes too long: ask for fewer", true},
 		{errors.New("open /secret/path: no such file"), http.StatusInternalServerError, unreadable, true},
 	} {
 		var logged bytes.Buffer
-		refused := deadLetters{log: slog.New(slog.NewTextHandler(&logged, nil))}.refuse(c.err, messages.ReplayResult{Accepted: 7})
+		refused := deadLetters{log: slog.New(slog.NewTextHandler(&logged, nil))}.refuse(c.err, store.ReplayResult{Accepted: 7})
 		answer := httptest.NewRecorder()
 		refused.write(answer)
 		require.Equal(t, c.status, answer.Code)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 const (
@@ -25,20 +26,20 @@ const (
 // errEmpty is said of what is there and chooses nothing: who looked for a value and found none does not mean all.
 var errEmpty = errors.New("is empty: leave it out to choose all")
 
-var replayChoices = map[string]messages.Replays{
-	"false": messages.OpenOnly,
-	"true":  messages.ReplayedOnly,
-	"all":   messages.OpenAndReplayed,
+var replayChoices = map[string]store.Replays{
+	"false": store.OpenOnly,
+	"true":  store.ReplayedOnly,
+	"all":   store.OpenAndReplayed,
 }
 
 // parameters are those that a list takes, each at most once.
-var parameters = map[string]func(*messages.DeadLetterQuery, string) error{
-	"endpoint": func(q *messages.DeadLetterQuery, value string) error { return setText(&q.Endpoint, value) },
-	"type":     func(q *messages.DeadLetterQuery, value string) error { return setType(&q.Type, value) },
-	"since":    func(q *messages.DeadLetterQuery, value string) error { return setTime(&q.Since, value) },
-	"until":    func(q *messages.DeadLetterQuery, value string) error { return setTime(&q.Until, value) },
-	"error":    func(q *messages.DeadLetterQuery, value string) error { return setText(&q.Error, value) },
-	"replayed": func(q *messages.DeadLetterQuery, value string) (err error) {
+var parameters = map[string]func(*store.DeadLetterQuery, string) error{
+	"endpoint": func(q *store.DeadLetterQuery, value string) error { return setText(&q.Endpoint, value) },
+	"type":     func(q *store.DeadLetterQuery, value string) error { return setType(&q.Type, value) },
+	"since":    func(q *store.DeadLetterQuery, value string) error { return setTime(&q.Since, value) },
+	"until":    func(q *store.DeadLetterQuery, value string) error { return setTime(&q.Until, value) },
+	"error":    func(q *store.DeadLetterQuery, value string) error { return setText(&q.Error, value) },
+	"replayed": func(q *store.DeadLetterQuery, value string) (err error) {
 		choice, known := replayChoices[value]
 		if !known {
 			err = errors.New("must be true, false or all")
@@ -46,13 +47,13 @@ var parameters = map[string]func(*messages.DeadLetterQuery, string) error{
 		q.Replayed = choice
 		return err
 	},
-	"after": func(q *messages.DeadLetterQuery, value string) (err error) {
+	"after": func(q *store.DeadLetterQuery, value string) (err error) {
 		if q.After, err = uuid.Parse(value); err != nil {
 			err = errors.New("is no UUID")
 		}
 		return err
 	},
-	"limit": func(q *messages.DeadLetterQuery, value string) error {
+	"limit": func(q *store.DeadLetterQuery, value string) error {
 		limit, err := strconv.Atoi(value)
 		if err != nil || limit < 1 || limit > maxLimit {
 			return fmt.Errorf("must be 1 to %d", maxLimit)
@@ -62,8 +63,8 @@ var parameters = map[string]func(*messages.DeadLetterQuery, string) error{
 	},
 }
 
-func parseQuery(raw string) (messages.DeadLetterQuery, *refusal) {
-	query := messages.DeadLetterQuery{Limit: defaultLimit}
+func parseQuery(raw string) (store.DeadLetterQuery, *refusal) {
+	query := store.DeadLetterQuery{Limit: defaultLimit}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return query, &refusal{status: http.StatusBadRequest, Problem: "the query can't be read"}

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // newMoodyReceiver answers 400 until it is told to take events.
@@ -49,22 +49,22 @@ func (r rig) call(t *testing.T, method, path, body string, header ...string) ans
 	return answer{response.StatusCode, response.Header, strings.TrimSpace(string(text))}
 }
 
-func (r rig) list(t *testing.T, query string) messages.DeadLetterPage {
+func (r rig) list(t *testing.T, query string) store.DeadLetterPage {
 	t.Helper()
 	got := r.call(t, http.MethodGet, "/v1/dead-letters"+query, "")
 	require.Equal(t, http.StatusOK, got.status, got.body)
 	require.Equal(t, "application/json", got.header.Get("Content-Type"))
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
-	var page messages.DeadLetterPage
+	var page store.DeadLetterPage
 	require.NoError(t, json.Unmarshal([]byte(got.body), &page))
 	return page
 }
 
-func (r rig) replay(t *testing.T, filter string) messages.ReplayResult {
+func (r rig) replay(t *testing.T, filter string) store.ReplayResult {
 	t.Helper()
 	got := r.call(t, http.MethodPost, "/v1/dead-letters/replay", filter)
 	require.Equal(t, http.StatusOK, got.status, got.body)
-	var result messages.ReplayResult
+	var result store.ReplayResult
 	require.NoError(t, json.Unmarshal([]byte(got.body), &result))
 	require.WithinDuration(t, time.Now(), result.Until, patience)
 	result.Until = time.Time{}
@@ -98,14 +98,14 @@ func TestDeadLettersAreListedShownAndReplayed(t *testing.T) {
 	require.Contains(t, got.body, `"event":{"event_type":"message.published","event_id":"`+letter.EventID+`"`)
 
 	takes.Store(true)
-	require.Equal(t, messages.ReplayResult{Accepted: 1}, r.replay(t, `{"ids":["`+letter.ID.String()+`"]}`))
+	require.Equal(t, store.ReplayResult{Accepted: 1}, r.replay(t, `{"ids":["`+letter.ID.String()+`"]}`))
 	require.Eventually(t, func() bool { return len(r.list(t, "?endpoint=a").Letters) == 2 }, patience, time.Millisecond)
-	require.Equal(t, messages.ReplayResult{Accepted: 2}, r.replay(t, `{"endpoint":"a","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`))
+	require.Equal(t, store.ReplayResult{Accepted: 2}, r.replay(t, `{"endpoint":"a","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`))
 	require.Eventually(t, func() bool { return len(r.list(t, "?endpoint=a&replayed=true").Letters) == 3 }, patience, time.Millisecond)
 	require.Zero(t, r.replay(t, `{"endpoint":"a"}`))
 	require.Empty(t, r.list(t, "?endpoint=a").Letters)
 	require.Len(t, r.list(t, "?replayed=all").Letters, 6)
-	require.Equal(t, messages.ReplayResult{Accepted: 3}, r.replay(t, `{}`))
+	require.Equal(t, store.ReplayResult{Accepted: 3}, r.replay(t, `{}`))
 
 	scrape := r.scrape(t)
 	scrape.requireBalanced(t, "a", "b")

@@ -1,10 +1,13 @@
 package admin
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -31,11 +34,13 @@ var exported = map[string]labelValues{
 	"webhookd_mailbox_queued_events":         {},
 	"webhookd_mailbox_queued_bytes":          {},
 
+	"webhookd_dead_letters_deleted_total": {"reason", []string{"max_bytes", "max_age"}},
+
 	"webhookd_endpoint_filter_errors_total":        {},
 	"webhookd_endpoint_accepted_events_total":      {"origin", []string{"router", "replay"}},
 	"webhookd_endpoint_delivered_events_total":     {},
 	"webhookd_endpoint_dropped_events_total":       {"reason", dropReasons},
-	"webhookd_endpoint_dead_lettered_events_total": {"reason", []string{"rejected", "max_attempts", "panic", "unknown_outcome", "shutdown", "max_age"}},
+	"webhookd_endpoint_dead_lettered_events_total": {"reason", []string{"rejected", "max_attempts", "give_up_after", "panic", "unknown_outcome", "shutdown", "max_age"}},
 	"webhookd_endpoint_lost_events_total":          {},
 	"webhookd_endpoint_held_events":                {"state", []string{"waiting", "in_flight", "retrying"}},
 	"webhookd_endpoint_held_bytes":                 {},
@@ -155,6 +160,27 @@ func requireDurationsOfAttempts(t *testing.T, scrape scrape, endpoint string, at
 	require.Positive(t, took.GetSampleSum())
 	require.Len(t, took.GetBucket(), len(actors.DurationBuckets)+1, "the last bucket is +Inf")
 	require.EqualValues(t, attempts, took.GetBucket()[len(actors.DurationBuckets)].GetCumulativeCount())
+}
+
+func TestDeadLettersThatAreDeletedAreCountedByWhy(t *testing.T) {
+	const day, large = 24 * time.Hour, 4 << 20
+	dir := t.TempDir()
+	write := func(number int, age time.Duration, letters, bytes int) {
+		name := fmt.Sprintf("dead-letters-%010d-%s.jsonl", number, time.Now().Add(-age).UTC().Format("2006-01-02T15-04-05.000000000"))
+		line := `{"endpoint":"a","event":{"client_id":"` + strings.Repeat("c", bytes) + `"},"time":"2026-02-05T12:00:00Z"}` + "\n"
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(strings.Repeat(line, letters)), 0o600))
+	}
+	write(1, 9*day, 2, 100) // too old
+	write(2, day, 3, large) // too many bytes
+	write(3, day, 1, large)
+	cfg := config.Default()
+	cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a", URL: newClosedPort(t)}}
+	cfg.DeadLetters = config.DeadLetters{Dir: config.Path(dir), MaxBytes: 8 << 20, MaxAge: 7 * day}
+	r := newRigOf(t, cfg)
+	scrape := r.scrape(t)
+	require.Equal(t, 2.0, scrape.sum(t, "webhookd_dead_letters_deleted_total", labels{"reason": "max_age"}))
+	require.Equal(t, 3.0, scrape.sum(t, "webhookd_dead_letters_deleted_total", labels{"reason": "max_bytes"}))
+	require.Len(t, r.list(t, "").Letters, 1)
 }
 
 func TestShutdownIsInTheMetrics(t *testing.T) {

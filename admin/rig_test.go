@@ -39,13 +39,18 @@ type rig struct {
 
 func newRig(t *testing.T, endpoints ...config.Endpoint) rig {
 	t.Helper()
+	cfg := config.Default()
+	cfg.Webhook.Endpoints = endpoints
+	return newRigOf(t, cfg)
+}
+
+func newRigOf(t *testing.T, cfg config.Config) rig {
+	t.Helper()
 	r := rig{system: actor.NewActorSystem(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return discardLog }),
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	)}
-	cfg := config.Default()
 	cfg.Webhook.Enabled = true
-	cfg.Webhook.Endpoints = endpoints
 	var err error
 	r.router, err = router.Spawn(r.system, cfg, router.WithLogger(discardLog))
 	require.NoError(t, err)
@@ -67,6 +72,7 @@ func newServer(t *testing.T, handle *router.Handle) *Server {
 	t.Helper()
 	server, err := New(config.Admin{Listen: "127.0.0.1:0", Token: token}, handle, version, discardLog)
 	require.NoError(t, err)
+	require.NoError(t, server.ShowBroker(fullBroker{}))
 	require.Nil(t, server.Addr())
 	return server
 }

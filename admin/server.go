@@ -24,6 +24,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/internal/httpserver"
 	"github.com/fluxmq/webhookd/router"
@@ -39,7 +41,8 @@ const (
 // Server is the operator's side.
 type Server struct {
 	*httpserver.Server
-	ready atomic.Bool
+	registry *prometheus.Registry
+	ready    atomic.Bool
 }
 
 // New prepares a server that shows what the router did; it opens nothing. It fails for an address that is none, and for
@@ -49,7 +52,7 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{}
+	s := &Server{registry: registry}
 	doors := http.NewServeMux()
 	doors.HandleFunc("GET /healthz", s.answerHealth)
 	doors.HandleFunc("GET /readyz", s.answerReadiness)

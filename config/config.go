@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -59,19 +60,23 @@ type Defaults struct {
 
 // Retry says how often and when an event is sent again.
 type Retry struct {
-	// MaxAttempts bounds the attempts that are charged to an event: those that a live endpoint refused. With 1 nothing
+	// MaxAttempts bounds the attempts that are charged to an event: those that a live endpoint failed at. With 1 nothing
 	// is sent twice.
 	MaxAttempts     int           `yaml:"max_attempts"`
 	InitialInterval time.Duration `yaml:"initial_interval"` // the wait after the first attempt
 	MaxInterval     time.Duration `yaml:"max_interval"`     // the longest wait
 	Multiplier      float64       `yaml:"multiplier"`       // what each wait is longer by, at least 1
 	MaxRetryAfter   time.Duration `yaml:"max_retry_after"`  // the longest pause that an endpoint may ask for with Retry-After
+	// GiveUpAfter is for how long an event is tried again that the endpoint is away for, although it takes others: without
+	// the time in which the circuit breaker is open, and never before 20 attempts, or MaxAttempts if that is more.
+	GiveUpAfter time.Duration `yaml:"give_up_after"`
 }
 
 // CircuitBreaker says when an endpoint is left alone.
 type CircuitBreaker struct {
-	FailureThreshold int           `yaml:"failure_threshold"` // consecutive failures that open it
-	ResetTimeout     time.Duration `yaml:"reset_timeout"`     // how long it stays open before a probe
+	FailureThreshold   int                `yaml:"failure_threshold"`   // consecutive failures that open it
+	RejectionThreshold RejectionThreshold `yaml:"rejection_threshold"` // rejections with no delivery between that open it
+	ResetTimeout       time.Duration      `yaml:"reset_timeout"`       // how long it stays open before a probe
 }
 
 // RateLimit bounds the requests to an endpoint. What it holds back waits, and is charged nothing.
@@ -94,10 +99,11 @@ func (b Batch) Batches() bool { return b.MaxEvents > 1 }
 type Format string
 
 const (
-	FormatFluxMQ      Format = "fluxmq"      // FluxMQ's JSON envelope
-	FormatCloudEvents Format = "cloudevents" // CloudEvents 1.0, structured mode
-	FormatTemplate    Format = "template"    // what Template renders to
-	FormatRaw         Format = "raw"         // the payload of the message
+	FormatFluxMQ            Format = "fluxmq"             // FluxMQ's JSON envelope
+	FormatCloudEvents       Format = "cloudevents"        // CloudEvents 1.0, structured mode, and batched mode
+	FormatCloudEventsBinary Format = "cloudevents-binary" // CloudEvents 1.0, binary mode: the data alone
+	FormatTemplate          Format = "template"           // what Template renders to
+	FormatRaw               Format = "raw"                // the payload of the message
 )
 
 // Template is the body of a request as a Go template (text/template).
@@ -218,10 +224,25 @@ type Sources struct {
 
 // MQTTBroker is the embedded broker. Without Users everybody may connect; without ACL everything is allowed.
 type MQTTBroker struct {
-	Listen          string    `yaml:"listen"`           // MQTT over TCP
-	WebSocketListen string    `yaml:"websocket_listen"` // MQTT over WebSocket; "": off
+	Listen          string    `yaml:"listen"`                  // MQTT over TCP
+	WebSocketListen string    `yaml:"websocket_listen"`        // MQTT over WebSocket; "": off
+	AllowedHosts    []string  `yaml:"allowed_hosts,omitempty"` // hosts that the WebSocket listener goes by, besides its own
+	TLS             ServerTLS `yaml:"tls,omitempty"`           // of both listeners
 	Users           []User    `yaml:"users"`
 	ACL             []ACLRule `yaml:"acl"`
+
+	MaxBytes         ByteSize `yaml:"max_bytes"`          // of memory that the broker may take in all; 0: DefaultMQTTMaxBytes
+	MaxClientBytes   ByteSize `yaml:"max_client_bytes"`   // that may wait to be sent to a connected client; 0: DefaultMQTTMaxClientBytes
+	MaxQueueBytes    ByteSize `yaml:"max_queue_bytes"`    // of messages with QoS 1 and 2 that a session may hold; 0: DefaultMQTTMaxQueueBytes
+	MaxRetainedBytes ByteSize `yaml:"max_retained_bytes"` // of retained messages; 0: 1/16 of MaxBytes
+	MaxConnecting    int      `yaml:"max_connecting"`     // connections that have not logged in yet; 0: DefaultMQTTMaxConnecting
+}
+
+// ServerTLS makes listeners speak TLS. The files are read again when they change.
+type ServerTLS struct {
+	CertFile     Path `yaml:"cert_file,omitempty"`      // the PEM certificate, and what leads to its authority; "": no TLS
+	KeyFile      Path `yaml:"key_file,omitempty"`       // the PEM key of CertFile
+	ClientCAFile Path `yaml:"client_ca_file,omitempty"` // PEM certificates of which one must have issued each client's; "": clients need none
 }
 
 // User is somebody who may connect to the embedded broker.
@@ -280,6 +301,25 @@ const (
 // every host, so that a receiver may rely on it.
 const DefaultBrokerID = "webhookd"
 
+// What an embedded broker may take up where its section says nothing.
+const (
+	DefaultMQTTMaxBytes       ByteSize = 256 << 20
+	DefaultMQTTMaxClientBytes ByteSize = 2 << 20
+	DefaultMQTTMaxQueueBytes  ByteSize = 4 << 20
+	DefaultMQTTMaxConnecting           = 1000
+)
+
+// Complete puts the defaults in where a field is zero.
+func (b MQTTBroker) Complete() MQTTBroker {
+	b.Listen = cmp.Or(b.Listen, DefaultMQTTListen)
+	b.MaxBytes = cmp.Or(b.MaxBytes, DefaultMQTTMaxBytes)
+	b.MaxClientBytes = cmp.Or(b.MaxClientBytes, DefaultMQTTMaxClientBytes)
+	b.MaxQueueBytes = cmp.Or(b.MaxQueueBytes, DefaultMQTTMaxQueueBytes)
+	b.MaxRetainedBytes = cmp.Or(b.MaxRetainedBytes, b.MaxBytes/16)
+	b.MaxConnecting = cmp.Or(b.MaxConnecting, DefaultMQTTMaxConnecting)
+	return b
+}
+
 // DefaultMaxBodyBytes bounds an ingest's request body where its section says nothing.
 const DefaultMaxBodyBytes = 8 << 20
 
@@ -302,8 +342,9 @@ func Default() Config {
 					MaxInterval:     30 * time.Second,
 					Multiplier:      2,
 					MaxRetryAfter:   5 * time.Minute,
+					GiveUpAfter:     time.Hour,
 				},
-				CircuitBreaker: CircuitBreaker{FailureThreshold: 5, ResetTimeout: time.Minute},
+				CircuitBreaker: CircuitBreaker{FailureThreshold: 5, RejectionThreshold: 20, ResetTimeout: time.Minute},
 				Batch:          Batch{MaxEvents: 1, MaxBytes: 1 << 20, MaxWait: 100 * time.Millisecond},
 				Format:         FormatFluxMQ,
 				Compression:    CompressionNone,

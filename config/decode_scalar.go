@@ -52,6 +52,8 @@ func expectation(target reflect.Value) string {
 		return "a duration with a unit, as 5s or 1m30s"
 	case ByteSize:
 		return "a size, as 64MiB or a number of bytes"
+	case RejectionThreshold:
+		return "a whole number, 0 or more"
 	case bool:
 		return "true or false"
 	case int:
@@ -71,6 +73,8 @@ func parseScalar(text string, target reflect.Value) (reflect.Value, error) {
 		value, err = time.ParseDuration(text)
 	case ByteSize:
 		value, err = ParseByteSize(text)
+	case RejectionThreshold:
+		value, err = parseRejectionThreshold(text)
 	case bool:
 		value, err = parseBool(text)
 	case int:

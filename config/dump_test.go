@@ -34,8 +34,10 @@ webhook:
       max_interval: 30s
       multiplier: 3
       max_retry_after: 5m0s
+      give_up_after: 1h0m0s
     circuit_breaker:
       failure_threshold: 5
+      rejection_threshold: 20
       reset_timeout: 1m0s
     batch:
       max_events: 1
@@ -64,8 +66,10 @@ webhook:
         max_interval: 30s
         multiplier: 3
         max_retry_after: 5m0s
+        give_up_after: 1h0m0s
       circuit_breaker:
         failure_threshold: 5
+        rejection_threshold: 20
         reset_timeout: 1m0s
       batch:
         max_events: 1

@@ -84,6 +84,9 @@ func (d *decoder) adapt(c *Config) {
 			d.places["broker_id"] = placeOf(id)
 		}
 	}
+	if c.Sources.MQTTBroker != nil {
+		*c.Sources.MQTTBroker = c.Sources.MQTTBroker.Complete()
+	}
 }
 
 // nodeID is FluxMQ's cluster.node_id; nil where the file has none.

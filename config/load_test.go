@@ -114,8 +114,8 @@ func TestEverythingSaidIsRead(t *testing.T) {
 			Defaults: config.Defaults{
 				Timeout: 10 * time.Second,
 				Retry: config.Retry{MaxAttempts: 5, InitialInterval: 500 * time.Millisecond, MaxInterval: time.Minute,
-					Multiplier: 1.5, MaxRetryAfter: 10 * time.Minute},
-				CircuitBreaker: config.CircuitBreaker{FailureThreshold: 10, ResetTimeout: 90 * time.Second},
+					Multiplier: 1.5, MaxRetryAfter: 10 * time.Minute, GiveUpAfter: 48 * time.Hour},
+				CircuitBreaker: config.CircuitBreaker{FailureThreshold: 10, RejectionThreshold: 50, ResetTimeout: 90 * time.Second},
 				RateLimit:      config.RateLimit{PerSecond: 2.5, Burst: 10},
 				MaxAge:         24 * time.Hour,
 				Batch:          config.Batch{MaxEvents: 1, MaxBytes: 512 << 10, MaxWait: time.Second},
@@ -139,7 +139,7 @@ func TestEverythingSaidIsRead(t *testing.T) {
 				Events: []string{"message.*", "client.connected"}, TopicFilters: []string{"sensors/#", "+/alarm"},
 				Without: []string{"timeout"},
 				Timeout: time.Second, Retry: config.Retry{MaxAttempts: 1},
-				CircuitBreaker: config.CircuitBreaker{ResetTimeout: 5 * time.Second},
+				CircuitBreaker: config.CircuitBreaker{RejectionThreshold: config.NoRejectionThreshold, ResetTimeout: 5 * time.Second},
 				RateLimit:      config.RateLimit{PerSecond: 0.5},
 				MaxAge:         time.Minute,
 				Batch:          config.Batch{MaxBytes: 1 << 10},
@@ -170,7 +170,9 @@ func TestEverythingSaidIsRead(t *testing.T) {
 		},
 		Sources: config.Sources{
 			MQTTBroker: &config.MQTTBroker{
-				Listen: "0.0.0.0:1883", WebSocketListen: "localhost:0",
+				Listen: "0.0.0.0:1883", WebSocketListen: "localhost:0", AllowedHosts: []string{"mqtt.example.com", "10.0.0.1"},
+				TLS:      config.ServerTLS{CertFile: file("server.pem"), KeyFile: "/etc/server.key", ClientCAFile: file("clients.pem")},
+				MaxBytes: 512 << 20, MaxClientBytes: 3 << 20, MaxQueueBytes: 5 << 20, MaxRetainedBytes: 100 << 20, MaxConnecting: 2000,
 				Users: []config.User{{"alice", "s3cret"}, {"bob", "s3cret from a file"}},
 				ACL: []config.ACLRule{
 					{Username: "alice", Publish: []string{"sensors/#"}, Subscribe: []string{"#"}},
@@ -234,7 +236,10 @@ func fieldsOf(of reflect.Type) []string {
 
 func TestSectionWithoutKeysIsOnWithItsDefaults(t *testing.T) {
 	got := load(t, "testdata/good/sections-without-keys.yml")
-	require.Equal(t, &config.MQTTBroker{Listen: "127.0.0.1:1883"}, got.Sources.MQTTBroker)
+	require.Equal(t, &config.MQTTBroker{
+		Listen: "127.0.0.1:1883", MaxBytes: 256 << 20, MaxClientBytes: 2 << 20, MaxQueueBytes: 4 << 20, MaxRetainedBytes: 16 << 20,
+		MaxConnecting: 1000,
+	}, got.Sources.MQTTBroker)
 	require.Equal(t, &config.Ingest{Listen: "127.0.0.1:8080", MaxBodyBytes: 8 << 20}, got.Sources.Ingest)
 	require.Equal(t, &config.Admin{Listen: "127.0.0.1:9090"}, got.Admin)
 }

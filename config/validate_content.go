@@ -18,7 +18,7 @@ const (
 func (f *findings) checkContent(path string, e Endpoint, inherits bool) {
 	if !inherits || e.Format != "" {
 		f.checkChoice(path+".format", string(e.Format),
-			string(FormatFluxMQ), string(FormatCloudEvents), string(FormatTemplate), string(FormatRaw))
+			string(FormatFluxMQ), string(FormatCloudEvents), string(FormatCloudEventsBinary), string(FormatTemplate), string(FormatRaw))
 	}
 	if !inherits || e.Compression != "" {
 		f.checkChoice(path+".compression", string(e.Compression), string(CompressionNone), string(CompressionGzip))

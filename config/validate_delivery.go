@@ -53,7 +53,11 @@ func (f *findings) checkTimes(path string, e Endpoint, inherits bool) {
 	checkRange(f, path+".retry.max_interval", e.Retry.MaxInterval, minDuration, maxDuration, inherits)
 	checkRange(f, path+".retry.multiplier", e.Retry.Multiplier, 1, maxMultiplier, inherits)
 	checkRange(f, path+".retry.max_retry_after", e.Retry.MaxRetryAfter, minDuration, maxDuration, inherits)
+	checkRange(f, path+".retry.give_up_after", e.Retry.GiveUpAfter, minDuration, maxAge, inherits)
 	checkRange(f, path+".circuit_breaker.failure_threshold", e.CircuitBreaker.FailureThreshold, 1, maxFailures, inherits)
+	if threshold := e.CircuitBreaker.RejectionThreshold; threshold != NoRejectionThreshold {
+		checkRange(f, path+".circuit_breaker.rejection_threshold", threshold, 1, maxFailures, inherits)
+	}
 	checkRange(f, path+".circuit_breaker.reset_timeout", e.CircuitBreaker.ResetTimeout, minDuration, maxDuration, inherits)
 	checkRange(f, path+".rate_limit.per_second", e.RateLimit.PerSecond, minPerSecond, maxPerSecond, true)
 	checkRange(f, path+".rate_limit.burst", e.RateLimit.Burst, 1, maxBurst, true)

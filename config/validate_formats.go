@@ -9,7 +9,9 @@ import (
 )
 
 // takesOne tells that a request of the format carries one event.
-func (f Format) takesOne() bool { return f == FormatTemplate || f == FormatRaw }
+func (f Format) takesOne() bool {
+	return f == FormatCloudEventsBinary || f == FormatTemplate || f == FormatRaw
+}
 
 // checkFormats checks what the format asks of other settings.
 func (f *findings) checkFormats(r relations, w Webhook) {

@@ -4,11 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/fluxmq/webhookd/messages"
 )
 
 func (f *findings) checkSources(s Sources) {
@@ -18,47 +15,6 @@ func (f *findings) checkSources(s Sources) {
 	if s.Ingest != nil {
 		f.checkIngest("sources.ingest", *s.Ingest)
 	}
-}
-
-func (f *findings) checkMQTTBroker(path string, b MQTTBroker) {
-	f.checkAddress(path+".listen", b.Listen)
-	if b.WebSocketListen != "" {
-		f.checkAddress(path+".websocket_listen", b.WebSocketListen)
-	}
-	paths := map[string]string{}
-	var usernames []string
-	for i, user := range b.Users {
-		userPath := joinIndex(path+".users", i)
-		f.checkUser(userPath, user)
-		f.checkUnique(userPath+".username", user.Username, paths)
-		usernames = append(usernames, user.Username)
-	}
-	for i, rule := range b.ACL {
-		f.checkACLRule(joinIndex(path+".acl", i), rule, usernames)
-	}
-}
-
-func (f *findings) checkUser(path string, u User) {
-	switch {
-	case u.Username == "":
-		f.report(path+".username", "is required")
-	case len(u.Username) > messages.MaxTopicBytes || strings.ContainsRune(u.Username, 0):
-		f.report(path+".username", "is no text that MQTT can carry (MQTT 5.0 §1.5.4)")
-	}
-	if u.Password == "" {
-		f.report(path+".password", "is required")
-	}
-}
-
-func (f *findings) checkACLRule(path string, rule ACLRule, usernames []string) {
-	if rule.Username != "" && !slices.Contains(usernames, rule.Username) {
-		f.report(path+".username", "is %s, which is none of the users%s", quote(rule.Username), suggestion(rule.Username, usernames))
-	}
-	if len(rule.Publish) == 0 && len(rule.Subscribe) == 0 {
-		f.report(path, "allows nothing: give it publish or subscribe, a list of topic filters")
-	}
-	f.checkFilters(path+".publish", rule.Publish)
-	f.checkFilters(path+".subscribe", rule.Subscribe)
 }
 
 func (f *findings) checkIngest(path string, i Ingest) {

@@ -32,12 +32,14 @@ webhook.defaults.retry.initial_interval: is 0s, and at least 1ms is needed
 webhook.defaults.retry.max_interval: is 0s, and at least 1ms is needed
 webhook.defaults.retry.multiplier: is 0, and at least 1 is needed
 webhook.defaults.retry.max_retry_after: is 0s, and at least 1ms is needed
+webhook.defaults.retry.give_up_after: is 0s, and at least 1ms is needed
 webhook.defaults.circuit_breaker.failure_threshold: is 0, and at least 1 is needed
+webhook.defaults.circuit_breaker.rejection_threshold: is 0, and at least 1 is needed
 webhook.defaults.circuit_breaker.reset_timeout: is 0s, and at least 1ms is needed
 webhook.defaults.batch.max_events: is 0, and at least 1 is needed
 webhook.defaults.batch.max_bytes: is 0, and at least 1KiB is needed
 webhook.defaults.batch.max_wait: is 0s, and at least 1ms is needed
-webhook.defaults.format: is "", not fluxmq or cloudevents or template or raw
+webhook.defaults.format: is "", not fluxmq or cloudevents or cloudevents-binary or template or raw
 webhook.defaults.compression: is "", not none or gzip
 dead_letters.max_bytes: is 0, and at least 8MiB is needed
 log.level: is "", not debug or info or warn or error`))

@@ -13,12 +13,14 @@ type Delivery struct {
 	single [1]arrival // where batch is nil
 	batch  *batch
 
-	due        time.Time // when the wait for the next attempt is over
-	accepted   uint64    // its place in the order of acceptance
-	probe      uint64    // the number of the latest probe that it was, 0 for none
-	generation uint64    // the breaker's when the latest attempt began
-	lastStatus int
-	lastError  string
+	due             time.Time // when the wait for the next attempt is over
+	accepted        uint64    // its place in the order of acceptance
+	probe           uint64    // the number of the latest probe that it was, 0 for none
+	generation      uint64    // the breaker's when the latest attempt began
+	throttlesBefore uint64    // throttled answers that the endpoint had counted then
+	lastStatus      int
+	lastError       string
+	lastAnswer      string
 
 	place      place
 	dueIndex   int // in retries.byDue
@@ -53,7 +55,10 @@ type tries struct {
 	charged  int // of them, those that count against max_attempts
 	failures int // of them, those that ended without an end for the events
 
-	deliveredBefore uint64 // what the endpoint had delivered when the latest attempt ended
+	deliveredBefore uint64    // what the endpoint had delivered when the latest attempt ended
+	passedOver      int       // of the attempts, those that found the endpoint away although it delivered others meanwhile
+	passedOverSince time.Time // when the first of these ended, as the breaker's awake tells time
+	unprocessed     bool      // of the attempts one was not processed
 }
 
 type place uint8

@@ -12,10 +12,10 @@ func (e *Endpoint) Drain(cutoff time.Time) {
 }
 
 // probeForDrain gives an open breaker its one probe at once.
-func (e *Endpoint) probeForDrain() {
+func (e *Endpoint) probeForDrain(now time.Time) {
 	if e.draining && !e.drainProbed && e.breaker.state == BreakerOpen {
 		e.drainProbed = true
-		e.breaker.probeNow()
+		e.breaker.probeNow(now)
 	}
 }
 

@@ -21,10 +21,12 @@ type Endpoint struct {
 	inFlight    map[*Delivery]struct{}
 	unfinished  *Delivery // a batch that was split while it was the probe: what is left of it is the probe
 	pausedUntil time.Time
+	throttled   throttled
 
-	delivered uint64 // events delivered so far
-	probes    uint64 // probes sent so far
-	lastError string // of the latest attempt that failed
+	delivered  uint64 // events delivered so far
+	probes     uint64 // probes sent so far
+	lastError  string // of the latest attempt that failed
+	lastAnswer string // of the latest answer that refused something
 
 	draining    bool
 	cutoff      time.Time // of the drain: when what is left is given up
@@ -81,7 +83,7 @@ func (e *Endpoint) expire(now time.Time) []*Delivery {
 // exactly once.
 func (e *Endpoint) Next(now time.Time) *Delivery {
 	e.breaker.tick(now)
-	e.probeForDrain()
+	e.probeForDrain(now)
 	if now.Before(e.notBefore()) || !e.breaker.allows() || len(e.inFlight) >= e.workers || e.CutoffCame(now) {
 		return nil
 	}
@@ -95,6 +97,7 @@ func (e *Endpoint) Next(now time.Time) *Delivery {
 	}
 	d.attempts++
 	d.generation = e.breaker.begin()
+	d.throttlesBefore = e.throttled.answers
 	if probe {
 		e.probes++
 		d.probe = e.probes

@@ -49,11 +49,11 @@ func newDrive(t testing.TB, chance *rand.Rand) *drive {
 	webhook := config.Default().Webhook
 	webhook.Endpoints = []config.Endpoint{{
 		Workers:        1 + chance.IntN(3),
-		Retry:          config.Retry{MaxAttempts: 1 + chance.IntN(4)},
+		Retry:          config.Retry{MaxAttempts: 1 + chance.IntN(4), GiveUpAfter: time.Duration(1+chance.IntN(100)) * time.Second},
 		Batch:          config.Batch{MaxEvents: 1 + chance.IntN(2)*chance.IntN(8), MaxWait: time.Duration(1+chance.IntN(3000)) * time.Millisecond},
 		RateLimit:      config.RateLimit{PerSecond: float64(chance.IntN(2)) / 3, Burst: 1 + chance.IntN(3)},
 		MaxAge:         time.Duration(chance.IntN(2)) * time.Minute,
-		CircuitBreaker: config.CircuitBreaker{FailureThreshold: 1 + chance.IntN(3)},
+		CircuitBreaker: config.CircuitBreaker{FailureThreshold: 1 + chance.IntN(3), RejectionThreshold: config.RejectionThreshold(chance.IntN(5) - 1)},
 	}}
 	endpoint := webhook.Resolve()[0]
 	endpoint.QueueSize = 3 + chance.IntN(10)
@@ -80,7 +80,7 @@ func (d *drive) trouble() {
 }
 
 func (d *drive) end(delivery *Delivery) {
-	outcome := []messages.Outcome{
+	outcomes := []messages.Outcome{
 		{Kind: messages.OutcomeDelivered, Sent: true},
 		{Kind: messages.OutcomeRejected, Status: 409, Sent: true},
 		{Kind: messages.OutcomeRejected, Status: 413, Sent: true},
@@ -88,8 +88,13 @@ func (d *drive) end(delivery *Delivery) {
 		{Kind: messages.OutcomeAway},
 		{Kind: messages.OutcomeAway},
 		{Kind: messages.OutcomeAway, Sent: true},
-		{Kind: messages.OutcomeAway, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
-	}[d.chance.IntN(8)]
+		{Kind: messages.OutcomeRejected, Status: 400, Sent: true},
+		{Kind: messages.OutcomeThrottled, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
+		{Kind: messages.OutcomeThrottled, Sent: true},
+		{Kind: messages.OutcomeNotProcessed, Sent: true},
+		{Kind: messages.OutcomeLocal},
+	}
+	outcome := outcomes[d.chance.IntN(len(outcomes))]
 	switch d.chance.IntN(20) {
 	case 0:
 		d.leave(d.Panicked(d.now, delivery))

@@ -17,7 +17,8 @@ const (
 	DroppedPanic    // the router panicked over it
 
 	DeadRejected       // the endpoint will never take it: 400, 413, 422 …
-	DeadMaxAttempts    // a live endpoint refused it max_attempts times
+	DeadMaxAttempts    // a live endpoint failed at it max_attempts times
+	DeadGiveUpAfter    // the endpoint was away for it, and delivered others, for longer than give_up_after
 	DeadPanic          // an attempt, or the endpoint actor, panicked over it
 	DeadUnknownOutcome // its request was cancelled at shutdown, and may have arrived
 	DeadShutdown       // it was still held at shutdown
@@ -47,6 +48,7 @@ var fates = [fateCount]struct{ kind, reason string }{
 	DroppedPanic:       {KindDropped, "panic"},
 	DeadRejected:       {KindDeadLettered, "rejected"},
 	DeadMaxAttempts:    {KindDeadLettered, "max_attempts"},
+	DeadGiveUpAfter:    {KindDeadLettered, "give_up_after"},
 	DeadPanic:          {KindDeadLettered, "panic"},
 	DeadUnknownOutcome: {KindDeadLettered, "unknown_outcome"},
 	DeadShutdown:       {KindDeadLettered, "shutdown"},

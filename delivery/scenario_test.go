@@ -24,9 +24,14 @@ import (
 //	endpoint [key=value …]       begins: a default endpoint with these settings
 //	offer EVENT …                the router forwards events
 //	replay EVENT …               dead letters are replayed
-//	answer ID STATUS [retry-after=DURATION]
+//	answer ID STATUS [retry-after=DURATION] [about-event]
+//	turn-away ID STATUS|COMMAND DURATION
+//	                             each attempt of it ends so, after another event was delivered
 //	timeout ID                   the request went out, and no answer came in time
 //	refuse ID                    no connection was made
+//	unprocessed ID               the endpoint surely did nothing with the request
+//	local ID                     the machine lacked what the attempt takes
+//	unbuildable ID               no request could be made of the event
 //	panic ID                     the attempt panicked
 //	cancel ID                    the request ends because it was cancelled
 //	advance DURATION             time passes
@@ -72,6 +77,12 @@ func newScenario(t *testing.T, args []datadriven.CmdArg) *scenario {
 			endpoint.DropPolicy = config.DropPolicy(value)
 		case "max_attempts":
 			endpoint.Retry.MaxAttempts = number(t, value)
+		case "give_up_after":
+			endpoint.Retry.GiveUpAfter = duration(t, value)
+		case "max_interval":
+			endpoint.Retry.MaxInterval = duration(t, value)
+		case "rejection_threshold":
+			endpoint.CircuitBreaker.RejectionThreshold = config.RejectionThreshold(number(t, value))
 		case "failure_threshold":
 			endpoint.CircuitBreaker.FailureThreshold = number(t, value)
 		case "reset_timeout":
@@ -113,15 +124,14 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
 	case "answer":
 		status := number(t, d.CmdArgs[1].Key)
 		s.end(t, d, answered(t, status, d.CmdArgs[2:]))
-	case "timeout":
-		s.end(t, d, messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: errors.New("time-out")})
-	case "refuse":
-		s.end(t, d, messages.Outcome{Kind: messages.OutcomeAway, Err: errors.New("connection refused")})
-	case "cancel":
-		s.end(t, d, messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: context.Canceled})
+	case "timeout", "refuse", "unprocessed", "local", "unbuildable", "cancel":
+		s.end(t, d, unanswered[d.Cmd])
 	case "panic":
 		id := d.CmdArgs[0].Key
 		s.tell(id, s.Panicked(s.now, s.take(t, id)))
+	case "turn-away":
+		s.turnAway(t, d)
+		return
 	case "advance":
 		s.advance(duration(t, d.CmdArgs[0].Key))
 		return
@@ -191,6 +201,42 @@ func (s *scenario) take(t *testing.T, id string) *Delivery {
 	return delivery
 }
 
+// turnAway tells how often it was, and what came of the last time.
+func (s *scenario) turnAway(t *testing.T, d *datadriven.TestData) {
+	id, how, end := d.CmdArgs[0].Key, d.CmdArgs[1].Key, s.now.Add(duration(t, d.CmdArgs[2].Key))
+	outcome, ok := unanswered[how]
+	if !ok {
+		outcome = answered(t, number(t, how), nil)
+	}
+	times, last := 0, []string{}
+	for at, ok := s.now, true; ok && !at.After(end); at, ok = s.Wake(s.now) {
+		s.now = at
+		s.deliverOthers(t, id)
+		if s.out[id] != nil {
+			before := len(s.lines)
+			s.end(t, d, outcome)
+			times, last = times+1, s.lines[before:]
+		}
+	}
+	s.now = end
+	s.lines = append([]string{fmt.Sprintf("%s is turned away %d times", id, times)}, last...)
+}
+
+// deliverOthers delivers events until there is none but what has this ID.
+func (s *scenario) deliverOthers(t *testing.T, id string) {
+	for range s.backlog.batch.MaxEvents - s.backlog.Ledger().Waiting {
+		s.offer(t, "other")
+	}
+	for s.settleDown(); len(s.out) > 1 || len(s.out) == 1 && s.out[id] == nil; s.settleDown() {
+		for other, delivery := range s.out {
+			if other != id {
+				delete(s.out, other)
+				s.Settle(s.now, delivery, answered(t, http.StatusOK, nil))
+			}
+		}
+	}
+}
+
 // advance lets time pass from one wake to the next, as the actor's timer does.
 func (s *scenario) advance(by time.Duration) {
 	end := s.now.Add(by)
@@ -240,6 +286,16 @@ func (s *scenario) story() string {
 	return strings.Join(s.lines, "\n")
 }
 
+// unanswered are the outcomes, by command, to which no answer came.
+var unanswered = map[string]messages.Outcome{
+	"timeout":     {Kind: messages.OutcomeFailed, Sent: true, Err: errors.New("time-out")},
+	"refuse":      {Kind: messages.OutcomeAway, Err: errors.New("connection refused")},
+	"unprocessed": {Kind: messages.OutcomeNotProcessed, Sent: true, Err: errors.New("stream refused")},
+	"local":       {Kind: messages.OutcomeLocal, Err: errors.New("too many open files")},
+	"unbuildable": {Kind: messages.OutcomeRejected, Err: errors.New("the template fails")},
+	"cancel":      {Kind: messages.OutcomeFailed, Sent: true, Err: context.Canceled},
+}
+
 func answered(t *testing.T, status int, args []datadriven.CmdArg) messages.Outcome {
 	outcome := messages.Outcome{Kind: messages.OutcomeAway, Status: status, Sent: true, Err: errors.New(http.StatusText(status))}
 	switch {
@@ -249,9 +305,15 @@ func answered(t *testing.T, status int, args []datadriven.CmdArg) messages.Outco
 		outcome.Kind = messages.OutcomeRejected
 	case status == http.StatusInternalServerError:
 		outcome.Kind = messages.OutcomeFailed
+	case status == http.StatusTooManyRequests:
+		outcome.Kind = messages.OutcomeThrottled
 	}
 	for _, arg := range args {
-		outcome.PauseAsked, outcome.Pause = true, duration(t, arg.Vals[0])
+		if arg.Key == "about-event" { // where the URL is made from the event
+			outcome.Kind = messages.OutcomeRejected
+			continue
+		}
+		outcome.Kind, outcome.PauseAsked, outcome.Pause = messages.OutcomeThrottled, true, duration(t, arg.Vals[0])
 	}
 	return outcome
 }

@@ -8,6 +8,7 @@ type Verdict struct {
 	Attempts   int    // that they had together
 	LastStatus int    // of the latest answer; 0: none came
 	LastError  string // of the latest attempt; "": it had none
+	LastAnswer string // of the latest attempt; "": no answer came, or it said nothing
 
 	arrivals []arrival
 	sequel   sequel
@@ -43,7 +44,7 @@ func (v Verdict) String() string {
 
 func (d *Delivery) verdict(p part, fate Fate, sequel sequel) Verdict {
 	return Verdict{
-		Fate: fate, Attempts: p.attempts, LastStatus: d.lastStatus, LastError: d.lastError,
+		Fate: fate, Attempts: p.attempts, LastStatus: d.lastStatus, LastError: d.lastError, LastAnswer: d.lastAnswer,
 		arrivals: p.arrivals, sequel: sequel,
 	}
 }

@@ -33,7 +33,7 @@ func TestAdviceOnAStatusNamesWhatToCheck(t *testing.T) {
 		101: "leads to a receiver of webhooks",
 		999: "leads to a receiver of webhooks",
 	} {
-		require.Contains(t, Advice(interpret(status, nil, retryAfterNow)), part, "status %d", status)
+		require.Contains(t, Advice((answers{}).interpret(status, nil, retryAfterNow)), part, "status %d", status)
 	}
 }
 

@@ -34,11 +34,13 @@ func withToken(ctx context.Context, deadline time.Time, tokens network.Tokens, a
 		return outcome
 	}
 	other, err := tokens.Replace(ctx, deadline, held)
-	if err != nil {
+	switch {
+	case isShortage(err):
+		return withoutToken(ctx, err)
+	case err != nil:
 		outcome.Err = fmt.Errorf("%w, and %w", outcome.Err, err)
 		return outcome
-	}
-	if other.Authorization == held.Authorization {
+	case other.Authorization == held.Authorization:
 		return outcome
 	}
 	if second := attempt(other.Authorization); second.Sent {
@@ -51,6 +53,9 @@ func withToken(ctx context.Context, deadline time.Time, tokens network.Tokens, a
 func withoutToken(ctx context.Context, err error) messages.Outcome {
 	if ctx.Err() != nil {
 		return messages.Outcome{Kind: messages.OutcomeFailed, Err: fmt.Errorf("the attempt was cut short: %w", ctx.Err())}
+	}
+	if isShortage(err) {
+		return messages.Outcome{Kind: messages.OutcomeLocal, Err: err}
 	}
 	return messages.Outcome{Kind: messages.OutcomeAway, Err: err}
 }

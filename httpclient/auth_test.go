@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -198,5 +199,25 @@ func TestBearerFileThatCannotBeUsedIsAProblemOfItsKey(t *testing.T) {
 
 		require.Contains(t, problems["auth.bearer_file"], part)
 		require.NotContains(t, problems["auth.bearer_file"], "topsecret")
+	}
+}
+
+func TestBasicAuthMayBeAPasswordAlone(t *testing.T) {
+	for name, change := range map[string]func(*config.Endpoint){
+		"auth": func(e *config.Endpoint) { e.Auth = &config.Auth{Basic: &config.Basic{Password: "topsecret"}} },
+		"url":  func(e *config.Endpoint) { e.URL = strings.Replace(e.URL, "http://", "http://:topsecret@", 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := make(chan string, 1)
+			endpoint := endpointAt(serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				user, password, ok := r.BasicAuth()
+				sent <- fmt.Sprint(user, ":", password, " ", ok)
+			}).URL)
+			change(&endpoint)
+
+			require.Equal(t, messages.OutcomeDelivered, newClient(t, endpoint).sendEvent(t.Context(), newEvent(t, 0)).Kind)
+
+			require.Equal(t, ":topsecret true", <-sent)
+		})
 	}
 }

@@ -22,6 +22,7 @@ type Client struct {
 	signer     signer
 	compressor compressor
 	network    *network.Network
+	answers    answers
 	timeout    time.Duration
 }
 
@@ -43,12 +44,14 @@ func New(endpoint config.Endpoint, log *slog.Logger) (*Client, error) {
 		}
 		return nil, err
 	}
+	template := newTemplate(endpoint, address)
 	return &Client{
 		format:     format,
-		template:   newTemplate(endpoint, address),
+		template:   template,
 		signer:     signer,
 		compressor: compressor(endpoint.Compression),
 		network:    network,
+		answers:    newAnswers(endpoint, secretsOf(endpoint, address, template).With(network.Secrets()...)),
 		timeout:    endpoint.Timeout,
 	}, nil
 }

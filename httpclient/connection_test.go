@@ -146,29 +146,42 @@ func (c *stuckConn) Write(bytes []byte) (int, error) {
 	return c.Conn.Write(bytes)
 }
 
-func TestIdleConnectionThatTakesNothingIsReplaced(t *testing.T) {
-	var requests []received
-	server := serve(t, record(&requests))
-	client, event := clientOf(t, server.URL), newEvent(t, 1000)
-	stuck := stickFirstConnection(t, client, event)
+func TestIdleConnectionThatTakesNothingProcessedNothing(t *testing.T) {
+	for name, payload := range map[string]int{"no body": 0, "body": 1000, "body of many writes": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			var requests []received
+			server := serve(t, record(&requests))
+			client, event := clientOf(t, server.URL), newEvent(t, payload)
+			stuck := stickFirstConnection(t, client, event)
 
-	stuck.Store(true)
-	outcome := client.sendEvent(t.Context(), event)
+			stuck.Store(true)
+			outcome := client.sendEvent(t.Context(), event)
 
-	require.Equal(t, messages.OutcomeDelivered, outcome.Kind, "%v", outcome.Err)
-	require.Len(t, requests, 2)
-	require.Equal(t, requests[0], requests[1])
+			require.Equal(t, messages.OutcomeNotProcessed, outcome.Kind, "%v", outcome.Err)
+			require.False(t, outcome.Sent)
+			require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), event).Kind)
+			require.Len(t, requests, 2)
+			require.Equal(t, requests[0], requests[1])
+		})
+	}
 }
 
-func TestIdleConnectionThatTakesNothingAndHasNoSuccessorIsAway(t *testing.T) {
-	server := serve(t, func(http.ResponseWriter, *http.Request) {})
-	client, event := clientOf(t, server.URL), newEvent(t, 0)
-	stuck := stickFirstConnection(t, client, event)
+func TestKeptConnectionThatClosesBeforeTheRequestIsWholeProcessedNothing(t *testing.T) {
+	url := listen(t, func(conn net.Conn) {
+		reader := bufio.NewReader(conn)
+		if readRequest(reader) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+			_, _ = http.ReadRequest(reader) // but not its body
+		}
+	})
+	client := clientOf(t, url)
+	require.Equal(t, messages.OutcomeDelivered, client.sendEvent(t.Context(), newEvent(t, 0)).Kind)
 
-	stuck.Store(true)
-	require.NoError(t, server.Listener.Close())
+	outcome := client.sendEvent(t.Context(), newEvent(t, 16<<20))
 
-	requireAway(t, client.sendEvent(t.Context(), event))
+	require.Equal(t, messages.OutcomeNotProcessed, outcome.Kind, "%v", outcome.Err)
+	require.False(t, outcome.Sent)
+	require.Contains(t, Advice(outcome), "nothing is lost")
 }
 
 // stickFirstConnection delivers the event over a connection that stays idle, and can then be made stuck.

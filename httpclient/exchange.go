@@ -36,16 +36,20 @@ func (c *Client) exchange(
 	}
 	now := time.Now()
 	timer.Reset(min(maxDrainTime, deadline.Sub(now)))
-	drain(response)
-	return interpret(response.StatusCode, response.Header, now)
+	defer response.Body.Close()
+	outcome := c.answers.interpret(response.StatusCode, response.Header, now)
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return outcome // the body is the bare connection
+	}
+	if outcome.Kind != messages.OutcomeDelivered {
+		outcome.Answer = c.answers.readExcerpt(response, authorization)
+	}
+	drain(response.Body)
+	return outcome
 }
 
-// drain reads what is left of the answer, so that the connection can be used again; an answer that is too long or too
-// slow costs the connection.
-func drain(response *http.Response) {
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusSwitchingProtocols {
-		return // the body is the bare connection
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxDrainBytes))
+// drain reads what is left of an answer, so that its connection can be used again. One that is too long or too slow costs
+// the connection, or, with HTTP/2, its stream and what the server goes on sending for it.
+func drain(body io.Reader) {
+	_, _ = io.Copy(io.Discard, io.LimitReader(body, maxDrainBytes))
 }

@@ -12,15 +12,25 @@ import (
 func failure(err, callerErr error) messages.Outcome {
 	var failed *network.Error
 	errors.As(err, &failed) // a network's transport has no other errors
-	sent := failed.Stage == network.StageSent
+	outcome := messages.Outcome{Kind: kindOfStage[failed.Stage], Err: failed.Err, Sent: failed.Stage >= network.StageUntaken}
 	var denied *network.DeniedError
 	switch {
 	case callerErr != nil:
-		return messages.Outcome{Kind: messages.OutcomeFailed, Err: fmt.Errorf("the attempt was cut short: %w", callerErr), Sent: sent}
-	case errors.As(err, &denied), failed.Stage == network.StageUnsendable:
-		return messages.Outcome{Kind: messages.OutcomeRejected, Err: failed.Err}
-	case sent:
-		return messages.Outcome{Kind: messages.OutcomeFailed, Err: failed.Err, Sent: true}
+		outcome.Kind, outcome.Err = messages.OutcomeFailed, fmt.Errorf("the attempt was cut short: %w", callerErr)
+	case errors.As(err, &denied):
+		outcome.Kind = messages.OutcomeRejected
+	case isShortage(err):
+		outcome.Kind = messages.OutcomeLocal
 	}
-	return messages.Outcome{Kind: messages.OutcomeAway, Err: failed.Err}
+	return outcome
+}
+
+func isShortage(err error) bool { return errors.As(err, new(*network.ShortageError)) }
+
+var kindOfStage = [...]messages.OutcomeKind{
+	network.StageUnsendable:  messages.OutcomeRejected,
+	network.StageUnconnected: messages.OutcomeAway,
+	network.StageUnprocessed: messages.OutcomeNotProcessed,
+	network.StageUntaken:     messages.OutcomeAway,
+	network.StageSent:        messages.OutcomeFailed,
 }

@@ -63,7 +63,9 @@ func FuzzAnswer(f *testing.F) {
 		outcome := clientOf(t, listen(t, answering(answer))).sendEvent(t.Context(), newEvent(t, 0))
 
 		require.True(t, outcome.Sent)
-		require.Contains(t, []messages.OutcomeKind{messages.OutcomeDelivered, messages.OutcomeRejected, messages.OutcomeFailed, messages.OutcomeAway}, outcome.Kind)
+		require.Contains(t, []messages.OutcomeKind{
+			messages.OutcomeDelivered, messages.OutcomeRejected, messages.OutcomeFailed, messages.OutcomeAway, messages.OutcomeThrottled,
+		}, outcome.Kind)
 		require.Equal(t, outcome.Kind == messages.OutcomeDelivered, outcome.Err == nil)
 		require.Equal(t, outcome.Kind == messages.OutcomeDelivered, Advice(outcome) == "")
 		require.GreaterOrEqual(t, outcome.Pause, time.Duration(0))
@@ -87,13 +89,36 @@ func TestBodyThatIsMalformedChangesNoVerdict(t *testing.T) {
 	}
 }
 
-func TestConnectionClosedAtOnceIsAFailure(t *testing.T) {
-	outcome := clientOf(t, listen(t, func(net.Conn) {})).sendEvent(t.Context(), newEvent(t, 0))
+func TestProxyThatAcceptsAndClosesIsAway(t *testing.T) {
+	for name, bytes := range map[string]int{"small request": 0, "large request": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			client, event := clientOf(t, listen(t, func(net.Conn) {})), newEvent(t, bytes)
 
-	requireBroken(t, outcome)
+			for range 200 { // it closes before the request, amid it, and after it
+				outcome := client.sendEvent(t.Context(), event)
+
+				require.Equal(t, messages.OutcomeAway, outcome.Kind, "%v", outcome.Err)
+				require.Zero(t, outcome.Status)
+				require.Error(t, outcome.Err)
+			}
+		})
+	}
 }
 
-func TestConnectionResetBeforeTheAnswerIsAFailure(t *testing.T) {
+func TestConnectionThatWasClosedBeforeTheRequestTookNothing(t *testing.T) {
+	client := clientOf(t, "http://example.com")
+	client.dialWith(func(context.Context, string, string) (net.Conn, error) {
+		conn, other := net.Pipe()
+		_ = other.Close()
+		return conn, nil
+	})
+
+	requireAway(t, client.sendEvent(t.Context(), newEvent(t, 0)))
+}
+
+// TestConnectionResetBeforeTheAnswerIsAway: whoever has read a request and fails at it closes the connection in order. A
+// reset comes from one who has not read it, or from what stands between.
+func TestConnectionResetBeforeTheAnswerIsAway(t *testing.T) {
 	url := listen(t, func(conn net.Conn) {
 		resetting(conn)
 		readRequest(bufio.NewReader(conn))
@@ -101,8 +126,10 @@ func TestConnectionResetBeforeTheAnswerIsAFailure(t *testing.T) {
 
 	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 0))
 
-	requireBroken(t, outcome)
+	require.Equal(t, messages.OutcomeAway, outcome.Kind, "%v", outcome.Err)
+	require.True(t, outcome.Sent)
 	require.ErrorIs(t, outcome.Err, syscall.ECONNRESET)
+	require.Contains(t, Advice(outcome), "the connection broke")
 }
 
 func TestAnswerBeforeTheWholeRequestIsTheVerdict(t *testing.T) {
@@ -121,20 +148,28 @@ func TestAnswerBeforeTheWholeRequestIsTheVerdict(t *testing.T) {
 	require.Contains(t, Advice(outcome), "too large")
 }
 
-func TestResetAfterAnEarlyAnswerIsThatAnswerOrAFailure(t *testing.T) {
-	url := listen(t, func(conn net.Conn) {
-		resetting(conn)
-		_, _ = http.ReadRequest(bufio.NewReader(conn))
-		_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
-	})
+func TestResetAfterAnEarlyAnswerIsThatAnswer(t *testing.T) {
+	for name, reads := range map[string]bool{"after the headers": true, "before anything": false} {
+		t.Run(name, func(t *testing.T) {
+			url := listen(t, func(conn net.Conn) {
+				resetting(conn)
+				if reads {
+					_, _ = http.ReadRequest(bufio.NewReader(conn))
+				} else {
+					_, _ = conn.Read(make([]byte, 1))
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy")
+			})
+			client, event := clientOf(t, url), newEvent(t, 4<<20)
 
-	outcome := clientOf(t, url).sendEvent(t.Context(), newEvent(t, 16<<20))
+			for range 20 {
+				outcome := client.sendEvent(t.Context(), event)
 
-	if outcome.Status == 413 {
-		require.Equal(t, messages.OutcomeRejected, outcome.Kind)
-		return
+				require.Equal(t, 503, outcome.Status, "%v", outcome.Err)
+				require.Equal(t, 7*time.Second, outcome.Pause)
+			}
+		})
 	}
-	requireBroken(t, outcome)
 }
 
 func TestAttemptThatItsCallerCancelsIsAFailure(t *testing.T) {

@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 		deliverOnce()
 		return
 	}
+	if url := os.Getenv(shortTest); url != "" {
+		deliverShort(url, os.Getenv(shortTest+"_TLS"))
+		return
+	}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		_ = os.Unsetenv(name)
 	}

@@ -514,3 +514,73 @@ func refuseToken(w http.ResponseWriter, code int, reason string) {
 	w.WriteHeader(code)
 	_, _ = fmt.Fprintf(w, `{"error":"%s","error_description":"topsecret"}`, reason)
 }
+
+func refusingClient(w http.ResponseWriter, _ *http.Request, _ int32) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = io.WriteString(w, `{"error":"invalid_client","error_description":"the secret topsecret\nof client has expired`+
+		strings.Repeat("!", 300)+`"}`)
+}
+
+func TestWrongClientSecretIsShownToTheTokenServerOnceThenWithLongerAndLongerWaits(t *testing.T) {
+	rig := &tokenRig{answer: refusingClient}
+	inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
+		begun := time.Now()
+		var senders sync.WaitGroup
+		for range 50 {
+			senders.Go(func() {
+				for time.Since(begun) < 10*time.Second {
+					rig.client.sendEvent(t.Context(), newEvent(t, 0))
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		senders.Wait()
+
+		require.EqualValues(t, 2+3, rig.fetched.Load()) // both ways at once; then one after 1 s, 2 s and 4 s
+		time.Sleep(time.Hour)
+		before := rig.fetched.Load()
+		for range 600 {
+			rig.requireNoToken(t, rig.client.sendEvent(t.Context(), newEvent(t, 0)))
+			time.Sleep(time.Second)
+		}
+		require.EqualValues(t, 21, rig.fetched.Load()-before) // at last one in 30 s
+	})
+}
+
+func TestDescriptionOfATokenServersErrorIsShownWithoutSecrets(t *testing.T) {
+	rig := &tokenRig{answer: refusingClient}
+	inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
+		outcome, _ := send(t, rig.client)
+
+		require.ErrorContains(t, outcome.Err, `invalid_client (the secret [secret]\nof client has expired!!!`)
+		require.Less(t, len(outcome.Err.Error()), 400)
+		require.Contains(t, Advice(outcome), "check auth.oauth2.client_id and auth.oauth2.client_secret")
+	})
+}
+
+func TestCredentialsAreShownEitherWayAgainAfterBothWereRefused(t *testing.T) {
+	for name, inHeader := range map[string]bool{"in the header": true, "in the body": false} {
+		t.Run(name, func(t *testing.T) {
+			var secretIsRight atomic.Bool
+			rig := &tokenRig{answer: func(w http.ResponseWriter, r *http.Request, number int32) {
+				if _, _, basic := r.BasicAuth(); basic != inHeader || !secretIsRight.Load() {
+					refusingClient(w, r, number)
+					return
+				}
+				expiring(3600)(w, r, number)
+			}}
+			inVirtualOAuth2(t, rig, func(t *testing.T, rig *tokenRig) {
+				outcome, _ := send(t, rig.client)
+				require.Equal(t, messages.OutcomeAway, outcome.Kind)
+				secretIsRight.Store(true)
+
+				require.Eventually(t, func() bool {
+					outcome, _ := send(t, rig.client)
+					return outcome.Kind == messages.OutcomeDelivered
+				}, 5*time.Second, 100*time.Millisecond)
+				rig.deliver(t)
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -227,4 +228,26 @@ func deliverOnce() {
 	defer client.Close()
 	outcome := client.sendEvent(context.Background(), messages.NewEnvelope(&messages.AuthSuccess{ClientID: "publisher-1"}))
 	fmt.Println("result:", outcome.Kind, outcome.Err)
+}
+
+func TestProxyWithoutAPortIsDialledAtThatOfItsScheme(t *testing.T) {
+	for proxy, want := range map[string]string{
+		"http://proxy.example": "proxy.example:80", "https://proxy.example": "proxy.example:443",
+		"https://proxy.example:8443": "proxy.example:8443", "https://[2001:db8::1]": "[2001:db8::1]:443", "socks5://proxy.example": "proxy.example:1080",
+	} {
+		for _, url := range []string{"http://receiver.example", "https://receiver.example"} {
+			endpoint := endpointAt(url)
+			endpoint.Proxy = config.Secret(proxy)
+			client := newClient(t, endpoint)
+			var dialled []string
+			client.dialWith(func(_ context.Context, _, address string) (net.Conn, error) {
+				dialled = append(dialled, address)
+				return nil, errors.New("no network")
+			})
+
+			requireAway(t, client.sendEvent(t.Context(), newEvent(t, 0)))
+
+			require.Equal(t, []string{want}, dialled, "%s to %s", proxy, url)
+		}
+	}
 }

@@ -1,3 +1,3 @@
 // Package messages is the vocabulary that all other packages share: the event envelope, the twelve event types, MQTT
-// topic filters, and what a dead letter is.
+// topic filters, and what the outcome of an attempt is.
 package messages

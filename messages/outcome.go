@@ -52,7 +52,8 @@ type Outcome struct {
 	Kind       OutcomeKind
 	Status     int           // the answer's HTTP status; 0: no answer came
 	Err        error         // why it is not OutcomeDelivered; never shows a URL or a header; nil when it is
-	Sent       bool          // whether the request may have reached the endpoint
+	Answer     string        // the beginning of a refusing answer, in one line, without our secrets; "": it says nothing
+	Sent       bool          // whether the endpoint may have processed the request
 	PauseAsked bool          // whether a 429 or a 503 came with a valid Retry-After
 	Pause      time.Duration // how long it asks for, from the answer on: 0 or more, without an upper bound
 }

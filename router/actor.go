@@ -11,6 +11,7 @@ import (
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 const (
@@ -32,15 +33,16 @@ type routerActor struct {
 	mailbox     *actors.Mailbox
 	matcher     *matcher
 	endpoints   []*actors.Endpoint
-	deadLetters *actors.DeadLetters
+	deadLetters *store.DeadLetters
 	done        chan struct{} // closed when the actor has stopped
 
-	pids        []*actor.PID // of endpoints, in their order
-	draining    bool
-	drain       *actors.Drain      // not yet passed on: events are still queued before it
-	routing     *messages.Envelope // what a panic would be blamed on
-	drops       actors.DropReport
-	cancelTimer scheduler.CancelFunc // of the latest dropsDue
+	pids            []*actor.PID // of endpoints, in their order
+	deadLetterActor *actor.PID
+	draining        bool
+	drain           *actors.Drain      // not yet passed on: events are still queued before it
+	routing         *messages.Envelope // what a panic would be blamed on
+	drops           actors.DropReport
+	cancelTimer     scheduler.CancelFunc // of the latest dropsDue
 }
 
 // dropsDue is the delayed message that the router sends itself when it may log drops again.
@@ -89,9 +91,9 @@ func (a *routerActor) start(ctx actor.Context) {
 	}
 	a.matcher.log = a.log
 	a.pids = make([]*actor.PID, 0, len(a.endpoints))
-	a.deadLetters.Spawn(ctx)
+	a.deadLetterActor = ctx.Spawn(actors.DeadLettersProps(a.deadLetters))
 	for _, endpoint := range a.endpoints {
-		a.pids = append(a.pids, ctx.Spawn(endpoint.Props(a.deadLetters)))
+		a.pids = append(a.pids, ctx.Spawn(endpoint.Props(a.deadLetters, a.deadLetterActor)))
 	}
 	a.route(ctx)
 }
@@ -138,7 +140,7 @@ func (a *routerActor) drainEndpoints(ctx actor.Context) {
 		return
 	}
 	for _, child := range ctx.Children() {
-		if !child.Equal(a.deadLetters.PID()) {
+		if !child.Equal(a.deadLetterActor) {
 			ctx.Send(child, a.drain)
 		}
 	}

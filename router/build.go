@@ -44,7 +44,7 @@ func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 	}
 	a.mailbox = actors.NewMailbox(a.backlog, a.admit)
 	for i, endpoint := range resolved {
-		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, senders[i], o.log))
+		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, senders[i], o.jitter, o.log))
 	}
 	return a, nil
 }

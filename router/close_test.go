@@ -12,11 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
+	"github.com/fluxmq/webhookd/store"
 )
 
 func TestCloseDeliversAllThatIsQueued(t *testing.T) {
@@ -150,7 +150,7 @@ func TestDeadLettersInAFolderAreNotLost(t *testing.T) {
 		require.NoError(t, r.Close(context.Background()))
 		require.EqualValues(t, 5000, r.endpoint("away").Of(delivery.DeadShutdown))
 		require.Zero(t, r.Stats().Lost())
-		require.Len(t, r.DeadLetters(), actors.MaxDeadLetters)
+		require.Len(t, r.DeadLetters(), store.MaxDeadLetters)
 	})
 
 	ids := map[string]bool{}
@@ -175,7 +175,7 @@ func TestDeadLettersInAFolderAreNotLost(t *testing.T) {
 
 func deadLetterLines(t *testing.T, dir string) []string {
 	t.Helper()
-	file, err := os.Open(filepath.Join(dir, actors.DeadLettersFile))
+	file, err := os.Open(filepath.Join(dir, store.DeadLettersFile))
 	require.NoError(t, err)
 	defer file.Close()
 	var lines []string
@@ -188,7 +188,7 @@ func deadLetterLines(t *testing.T, dir string) []string {
 
 func TestTornLastLineOfDeadLettersDoesNoHarm(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, actors.DeadLettersFile)
+	path := filepath.Join(dir, store.DeadLettersFile)
 	require.NoError(t, os.WriteFile(path, []byte("{\"endpoint\":\"whole\"}\n{\"endpoint\":\"to"), 0o600))
 	virtually(t, func(t *testing.T) {
 		cfg := config.Default()

@@ -5,25 +5,25 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // DeadLetters lists the latest dead letters, the oldest first: up to 1,000, or 16 MiB.
-func (h *Handle) DeadLetters() []*messages.DeadLetter {
+func (h *Handle) DeadLetters() []*store.DeadLetter {
 	return h.router.deadLetters.Latest()
 }
 
 // ListDeadLetters finds the dead letters that the query chooses, the oldest first, without their events: in the files of
 // dead_letters.dir, or without one among the latest in memory. Its errors are ctx's; messages.ErrClosed after Close;
-// messages.ErrNoDeadLetter where the one to begin after is not kept any more; and those of reading the files.
-func (h *Handle) ListDeadLetters(ctx context.Context, query messages.DeadLetterQuery) (messages.DeadLetterPage, error) {
+// store.ErrNoDeadLetter where the one to begin after is not kept any more; and those of reading the files.
+func (h *Handle) ListDeadLetters(ctx context.Context, query store.DeadLetterQuery) (store.DeadLetterPage, error) {
 	return h.router.deadLetters.List(ctx, query)
 }
 
 // DeadLetter returns one dead letter with its event. Its errors are those of ListDeadLetters.
-func (h *Handle) DeadLetter(ctx context.Context, id uuid.UUID) (*messages.DeadLetterRecord, error) {
+func (h *Handle) DeadLetter(ctx context.Context, id uuid.UUID) (*store.DeadLetterRecord, error) {
 	return h.router.deadLetters.Find(ctx, id)
 }
 
@@ -36,7 +36,7 @@ func (h *Handle) DeadLetter(ctx context.Context, id uuid.UUID) (*messages.DeadLe
 // A replay drops no event: of an endpoint whose queue is full the rest is left, and counted in the result. A letter that is
 // being replayed is not replayed a second time. The errors are those of ListDeadLetters; the result says what was done
 // before.
-func (h *Handle) ReplayDeadLetters(ctx context.Context, filter messages.DeadLetterFilter) (messages.ReplayResult, error) {
+func (h *Handle) ReplayDeadLetters(ctx context.Context, filter store.DeadLetterFilter) (store.ReplayResult, error) {
 	return h.router.deadLetters.Replay(ctx, filter, h.router.offerReplay)
 }
 
@@ -46,5 +46,5 @@ func (a *routerActor) offerReplay(name string, event *messages.Envelope, ended f
 			return endpoint.Replay(event, ended)
 		}
 	}
-	return actors.ErrUnknownEndpoint
+	return store.ErrUnknownEndpoint
 }

@@ -77,33 +77,81 @@ func TestEveryAttemptSendsTheSameBytes(t *testing.T) {
 }
 
 func TestAnHourAwayLosesNothing(t *testing.T) {
-	for _, workers := range []int{1, 5} {
-		for name, outage := range map[string]messages.Outcome{"no connection": refused, "an expired token": unauthorized} {
-			t.Run(fmt.Sprintf("%s, workers %d", name, workers), func(t *testing.T) {
-				virtually(t, func(t *testing.T) {
-					const rate, hour = 1, 3600
-					r := newRig(t, nil, config.Endpoint{Name: "a", Workers: workers})
-					r.receivers["a"].answers(func(int, *messages.Envelope) messages.Outcome {
-						if time.Since(r.began) < time.Hour {
-							return outage
-						}
-						return ok
-					})
-					for i := range rate * hour {
-						require.NoError(t, r.notify(fmt.Sprintf("e%d", i), "t"))
-						advance(time.Second / rate)
-					}
-					advance(5 * time.Minute)
-
-					stats := r.endpoint("a")
-					require.EqualValues(t, rate*hour, stats.Of(delivery.Delivered))
-					if workers == 1 {
-						require.True(t, slices.IsSortedFunc(r.delivered("a"), byNumber), "in order")
-					}
+	for name, outage := range map[string]messages.Outcome{
+		"no connection": refused, "an expired token": unauthorized, "throttled": throttled, "no descriptor": noDescriptor, "streams refused": streamRefused,
+	} {
+		for _, workers := range []int{1, 5} {
+			for _, every := range []time.Duration{time.Minute, time.Second} {
+				t.Run(fmt.Sprintf("%s, workers %d, an event every %v", name, workers, every), func(t *testing.T) {
+					virtually(t, func(t *testing.T) { loseNothing(t, outage, workers, every) })
 				})
-			})
+			}
 		}
 	}
+}
+
+// loseNothing hands events over at this rate to an endpoint that is out for an hour, with default settings but queue_size.
+func loseNothing(t *testing.T, outage messages.Outcome, workers int, every time.Duration) {
+	events := int(time.Hour / every)
+	r := newRig(t, func(w *config.Webhook) { w.QueueSize = max(events, 100) }, config.Endpoint{Name: "a", Workers: workers})
+	r.receivers["a"].answers(func(int, *messages.Envelope) messages.Outcome {
+		if time.Since(r.began) < time.Hour {
+			return outage
+		}
+		return ok
+	})
+	for i := range events {
+		require.NoError(t, r.notify(fmt.Sprintf("e%d", i), "t"))
+		advance(every)
+	}
+	advance(5 * time.Minute)
+
+	stats := r.endpoint("a")
+	require.EqualValues(t, events, stats.Of(delivery.Delivered))
+	require.Zero(t, stats.Total(delivery.KindDeadLettered))
+	require.Zero(t, stats.Total(delivery.KindDropped))
+	if workers == 1 {
+		require.True(t, slices.IsSortedFunc(r.delivered("a"), byNumber), "in order")
+	}
+}
+
+func TestEndpointThatRefusesMostRequestsForADayLosesNothing(t *testing.T) {
+	for name, refusal := range map[string]messages.Outcome{"503": unavailable, "429": throttled} {
+		t.Run(name, func(t *testing.T) {
+			virtually(t, func(t *testing.T) {
+				r := newRig(t, nil, config.Endpoint{Name: "a"})
+				r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
+					if nth*617_929%999_983%3 > 0 { // 999,983 is prime
+						return refusal
+					}
+					return ok
+				})
+				const events = 24 * 60
+				for i := range events {
+					require.NoError(t, r.notify(fmt.Sprintf("e%d", i), "t"))
+					advance(time.Minute)
+				}
+				r.receivers["a"].answers(always(ok))
+				advance(5 * time.Minute)
+				require.EqualValues(t, events, r.endpoint("a").Of(delivery.Delivered))
+			})
+		})
+	}
+}
+
+func TestEndpointThatRejectsEverythingCostsRejectionThreshold(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		r := newRig(t, nil, config.Endpoint{Name: "a", Workers: 1})
+		r.receivers["a"].answers(always(badRequest))
+		r.notifyMany(1, 1000)
+		advance(time.Minute)
+		require.EqualValues(t, 20, r.endpoint("a").Of(delivery.DeadRejected))
+		require.Equal(t, 980, r.endpoint("a").Held())
+
+		r.receivers["a"].answers(always(ok))
+		advance(time.Minute)
+		require.EqualValues(t, 980, r.endpoint("a").Of(delivery.Delivered))
+	})
 }
 
 // delivered are the ids of the events that arrived, each where it arrived last.
@@ -240,6 +288,7 @@ func TestPoisonousEventCostsItselfAlone(t *testing.T) {
 		require.Equal(t, "e3", letters[0].Event.ID)
 		require.Equal(t, 3, letters[0].Attempts)
 		require.Equal(t, 500, letters[0].LastStatus)
+		require.Equal(t, "oops", letters[0].LastAnswer)
 		require.Equal(t, "max_attempts", letters[0].Reason)
 	})
 }
@@ -262,7 +311,7 @@ func TestFiveRejectionsOpenNoBreaker(t *testing.T) {
 
 func TestFailingEndpointDoesNotFloodTheLog(t *testing.T) {
 	virtually(t, func(t *testing.T) {
-		r := newRig(t, nil, config.Endpoint{Name: "a"})
+		r := newRig(t, nil, config.Endpoint{Name: "a", CircuitBreaker: config.CircuitBreaker{RejectionThreshold: config.NoRejectionThreshold}})
 		r.receivers["a"].answers(always(badRequest))
 		r.notifyMany(1, 1000)
 		advance(11 * time.Second)

@@ -11,6 +11,7 @@ import (
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // What an endpoint rejected is replayed when the endpoint is repaired.
@@ -36,7 +37,7 @@ func ExampleHandle_ReplayDeadLetters() {
 	}
 
 	repaired.Store(true)
-	result, err := webhooks.ReplayDeadLetters(context.Background(), messages.DeadLetterFilter{Endpoint: "billing", Error: "422"})
+	result, err := webhooks.ReplayDeadLetters(context.Background(), store.DeadLetterFilter{Endpoint: "billing", Error: "422"})
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -180,7 +180,7 @@ func TestEventThatIsTooCostlyForOneEndpointGoesToTheOthers(t *testing.T) {
 		r := newRig(t, func(w *config.Webhook) { w.IncludePayload = true },
 			config.Endpoint{Name: "costly", When: `data.user_properties.all(p, data.user_properties.exists(q, p == q))`},
 			config.Endpoint{Name: "modest", When: `data.qos == 0`}, config.Endpoint{Name: "plain"})
-		event := &messages.MessagePublished{ClientID: "c", Topic: "t", UserProperties: make([]messages.UserProperty, 5000)}
+		event := &messages.MessagePublished{ClientID: "c", Topic: "t", UserProperties: make([]messages.UserProperty, messages.MaxUserProperties)}
 		event.UserProperties[0].Name = "last"
 		r.hand("e1", event)
 		advance(time.Second)

@@ -12,6 +12,7 @@ import (
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // keeping runs a test twice: with dead letters in files, and in memory only.
@@ -24,6 +25,7 @@ func keeping(t *testing.T, test func(t *testing.T, cfg config.Config)) {
 				cfg.BrokerID = "broker-1"
 				cfg.Webhook.Enabled = true
 				cfg.Webhook.IncludePayload = true
+				cfg.Webhook.Defaults.CircuitBreaker.RejectionThreshold = config.NoRejectionThreshold
 				cfg.DeadLetters.Dir = config.Path(dir)
 				test(t, cfg)
 			})
@@ -31,7 +33,7 @@ func keeping(t *testing.T, test func(t *testing.T, cfg config.Config)) {
 	}
 }
 
-func (r *rig) list(query messages.DeadLetterQuery) []*messages.DeadLetterRecord {
+func (r *rig) list(query store.DeadLetterQuery) []*store.DeadLetterRecord {
 	r.t.Helper()
 	query.Limit = 1000
 	page, err := r.ListDeadLetters(context.Background(), query)
@@ -40,7 +42,7 @@ func (r *rig) list(query messages.DeadLetterQuery) []*messages.DeadLetterRecord 
 	return page.Letters
 }
 
-func (r *rig) replay(filter messages.DeadLetterFilter) messages.ReplayResult {
+func (r *rig) replay(filter store.DeadLetterFilter) store.ReplayResult {
 	r.t.Helper()
 	result, err := r.ReplayDeadLetters(context.Background(), filter)
 	require.NoError(r.t, err)
@@ -49,7 +51,7 @@ func (r *rig) replay(filter messages.DeadLetterFilter) messages.ReplayResult {
 	return result
 }
 
-func eventIDs(letters []*messages.DeadLetterRecord) []string {
+func eventIDs(letters []*store.DeadLetterRecord) []string {
 	var ids []string
 	for _, letter := range letters {
 		ids = append(ids, letter.EventID)
@@ -66,10 +68,10 @@ func TestReplayDeliversTheSameEventToItsEndpointAlone(t *testing.T) {
 		event.ID = "e1"
 		require.NoError(t, r.NotifyAll(context.Background(), event))
 		advance(time.Hour)
-		require.Equal(t, []string{"e1"}, eventIDs(r.list(messages.DeadLetterQuery{})))
+		require.Equal(t, []string{"e1"}, eventIDs(r.list(store.DeadLetterQuery{})))
 
 		r.receivers["a"].answers(always(ok))
-		require.Equal(t, messages.ReplayResult{Accepted: 1}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{Accepted: 1}, r.replay(store.DeadLetterFilter{}))
 		advance(0)
 		sent := r.receivers["a"].arrivals()
 		require.Len(t, sent, 2)
@@ -80,13 +82,13 @@ func TestReplayDeliversTheSameEventToItsEndpointAlone(t *testing.T) {
 		require.EqualValues(t, 2, stats.Accepted)
 		require.EqualValues(t, 1, stats.AcceptedReplay)
 		require.EqualValues(t, 1, stats.Of(delivery.Delivered))
-		require.Empty(t, r.list(messages.DeadLetterQuery{}))
-		replayed := r.list(messages.DeadLetterQuery{Replayed: messages.ReplayedOnly})
+		require.Empty(t, r.list(store.DeadLetterQuery{}))
+		replayed := r.list(store.DeadLetterQuery{Replayed: store.ReplayedOnly})
 		require.Len(t, replayed, 1)
-		require.Equal(t, &messages.Replayed{Time: time.Now().UTC(), Fate: "delivered"}, replayed[0].Replayed)
+		require.Equal(t, &store.Replayed{Time: time.Now().UTC(), Fate: "delivered"}, replayed[0].Replayed)
 
-		require.Zero(t, r.replay(messages.DeadLetterFilter{}), "a second replay finds nothing")
-		require.Zero(t, r.replay(messages.DeadLetterFilter{IDs: []uuid.UUID{replayed[0].ID}}), "by id neither")
+		require.Zero(t, r.replay(store.DeadLetterFilter{}), "a second replay finds nothing")
+		require.Zero(t, r.replay(store.DeadLetterFilter{IDs: []uuid.UUID{replayed[0].ID}}), "by id neither")
 	})
 }
 
@@ -97,17 +99,17 @@ func TestReplayedEventThatIsGivenUpAgainMakesALetterOfItsOwn(t *testing.T) {
 		r.receivers["a"].answers(always(badRequest))
 		r.notifyMany(1, 1)
 		advance(time.Second)
-		first := r.list(messages.DeadLetterQuery{})
-		require.Equal(t, messages.ReplayResult{Accepted: 1}, r.replay(messages.DeadLetterFilter{}))
+		first := r.list(store.DeadLetterQuery{})
+		require.Equal(t, store.ReplayResult{Accepted: 1}, r.replay(store.DeadLetterFilter{}))
 		advance(0)
 
-		second := r.list(messages.DeadLetterQuery{})
+		second := r.list(store.DeadLetterQuery{})
 		require.Equal(t, []string{"e1"}, eventIDs(second))
 		require.NotEqual(t, first[0].ID, second[0].ID)
-		closed := r.list(messages.DeadLetterQuery{Replayed: messages.ReplayedOnly})
+		closed := r.list(store.DeadLetterQuery{Replayed: store.ReplayedOnly})
 		require.Len(t, closed, 1)
 		require.Equal(t, first[0].ID, closed[0].ID)
-		require.Equal(t, messages.FateDeadLettered, closed[0].Replayed.Fate)
+		require.Equal(t, store.FateDeadLettered, closed[0].Replayed.Fate)
 		require.EqualValues(t, 2, r.endpoint("a").Of(delivery.DeadRejected))
 	})
 }
@@ -121,16 +123,16 @@ func TestLetterThatIsBeingReplayedIsNotReplayedTwice(t *testing.T) {
 		advance(0)
 		r.receivers["a"].answers(always(ok))
 		r.receivers["a"].takes(time.Second)
-		require.Equal(t, messages.ReplayResult{Accepted: 20}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{Accepted: 20}, r.replay(store.DeadLetterFilter{}))
 		advance(time.Second + time.Millisecond) // five of them
-		require.Equal(t, messages.ReplayResult{Replaying: 15}, r.replay(messages.DeadLetterFilter{}))
-		underWay := r.list(messages.DeadLetterQuery{})
+		require.Equal(t, store.ReplayResult{Replaying: 15}, r.replay(store.DeadLetterFilter{}))
+		underWay := r.list(store.DeadLetterQuery{})
 		require.Len(t, underWay, 15)
 		require.True(t, underWay[0].Replaying)
 		advance(time.Minute)
 		require.EqualValues(t, 20, r.endpoint("a").Of(delivery.Delivered))
-		require.Empty(t, r.list(messages.DeadLetterQuery{}))
-		require.Zero(t, r.replay(messages.DeadLetterFilter{}))
+		require.Empty(t, r.list(store.DeadLetterQuery{}))
+		require.Zero(t, r.replay(store.DeadLetterFilter{}))
 	})
 }
 
@@ -152,14 +154,14 @@ func TestReplayStopsWhereTheQueueIsFullAndEvictsNothing(t *testing.T) {
 		require.NoError(t, r.notify("new", "t"))
 		advance(0)
 
-		result := r.replay(messages.DeadLetterFilter{Endpoint: "a"})
-		require.Equal(t, messages.ReplayResult{Accepted: 99, Left: 51}, result)
+		result := r.replay(store.DeadLetterFilter{Endpoint: "a"})
+		require.Equal(t, store.ReplayResult{Accepted: 99, Left: 51}, result)
 		require.Zero(t, r.endpoint("a").Total(delivery.KindDropped))
-		require.Equal(t, messages.ReplayResult{Replaying: 99, Left: 51}, r.replay(messages.DeadLetterFilter{Endpoint: "a"}))
+		require.Equal(t, store.ReplayResult{Replaying: 99, Left: 51}, r.replay(store.DeadLetterFilter{Endpoint: "a"}))
 
 		accepted := 0
 		for result.Left = 1; result.Left > 0; accepted += result.Accepted {
-			result = r.replay(messages.DeadLetterFilter{Endpoint: "b"})
+			result = r.replay(store.DeadLetterFilter{Endpoint: "b"})
 			advance(0)
 		}
 		require.Equal(t, 150, accepted, "another endpoint is not held up")
@@ -179,18 +181,18 @@ func TestReplayedEventThatIsEvictedStaysADeadLetter(t *testing.T) {
 		r.receivers["a"].takes(time.Hour)
 		require.NoError(t, r.notify("in flight", "t"))
 		advance(0)
-		require.Equal(t, messages.ReplayResult{Accepted: 3}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{Accepted: 3}, r.replay(store.DeadLetterFilter{}))
 		r.notifyMany(100, 197) // two more than fit
 		advance(0)
 		require.EqualValues(t, 2, r.endpoint("a").Of(delivery.DroppedEvicted))
-		letters := r.list(messages.DeadLetterQuery{})
+		letters := r.list(store.DeadLetterQuery{})
 		require.Equal(t, []string{"e1", "e2", "e3"}, eventIDs(letters))
 		require.Equal(t, []bool{false, false, true}, []bool{letters[0].Replaying, letters[1].Replaying, letters[2].Replaying})
 		r.receivers["a"].takes(0)
 		advance(2 * time.Hour) // the third was delivered
-		require.Equal(t, messages.ReplayResult{Accepted: 2}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{Accepted: 2}, r.replay(store.DeadLetterFilter{}))
 		advance(0)
-		require.Empty(t, r.list(messages.DeadLetterQuery{}))
+		require.Empty(t, r.list(store.DeadLetterQuery{}))
 	})
 }
 
@@ -211,23 +213,23 @@ func TestShutdownDuringAReplayKeepsItsEvents(t *testing.T) {
 			}
 			return refused
 		})
-		require.Equal(t, messages.ReplayResult{Accepted: 20}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{Accepted: 20}, r.replay(store.DeadLetterFilter{}))
 		require.NoError(t, r.Close(context.Background()))
 		require.EqualValues(t, 3, r.endpoint("a").Of(delivery.Delivered))
-		_, err := r.ListDeadLetters(context.Background(), messages.DeadLetterQuery{Limit: 1})
+		_, err := r.ListDeadLetters(context.Background(), store.DeadLetterQuery{Limit: 1})
 		require.ErrorIs(t, err, messages.ErrClosed)
-		_, err = r.ReplayDeadLetters(context.Background(), messages.DeadLetterFilter{})
+		_, err = r.ReplayDeadLetters(context.Background(), store.DeadLetterFilter{})
 		require.ErrorIs(t, err, messages.ErrClosed)
 	})
 	virtually(t, func(t *testing.T) {
 		r := newRigOf(t, cfg)
-		letters := r.list(messages.DeadLetterQuery{})
+		letters := r.list(store.DeadLetterQuery{})
 		require.Len(t, letters, 17)
 		for _, letter := range letters {
 			require.Equal(t, "shutdown", letter.Reason)
 		}
-		require.Len(t, r.list(messages.DeadLetterQuery{Replayed: messages.ReplayedOnly}), 20)
-		require.Equal(t, messages.ReplayResult{Accepted: 17}, r.replay(messages.DeadLetterFilter{}))
+		require.Len(t, r.list(store.DeadLetterQuery{Replayed: store.ReplayedOnly}), 20)
+		require.Equal(t, store.ReplayResult{Accepted: 17}, r.replay(store.DeadLetterFilter{}))
 		advance(0)
 		require.Len(t, r.receivers["a"].arrivals(), 17)
 	})
@@ -246,8 +248,8 @@ func TestLetterOfAnEndpointThatIsGoneStaysOpen(t *testing.T) {
 			r.notifyMany(1, 2)
 			advance(0)
 			if endpoint == "new" {
-				require.Equal(t, messages.ReplayResult{UnknownEndpoint: 2}, r.replay(messages.DeadLetterFilter{Endpoint: "old"}))
-				require.Len(t, r.list(messages.DeadLetterQuery{}), 4)
+				require.Equal(t, store.ReplayResult{UnknownEndpoint: 2}, r.replay(store.DeadLetterFilter{Endpoint: "old"}))
+				require.Len(t, r.list(store.DeadLetterQuery{}), 4)
 			}
 		})
 	}
@@ -269,9 +271,9 @@ func TestEventThatIsTooLargeForItsQueueNowStaysADeadLetter(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		cfg.Webhook.MaxPayloadBytes, cfg.Webhook.QueueBytes = 10<<10, 128<<10
 		r := newRigOf(t, cfg)
-		require.Equal(t, messages.ReplayResult{TooLarge: 1}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{TooLarge: 1}, r.replay(store.DeadLetterFilter{}))
 		require.Zero(t, r.endpoint("a").Accepted)
-		require.Len(t, r.list(messages.DeadLetterQuery{}), 1)
+		require.Len(t, r.list(store.DeadLetterQuery{}), 1)
 	})
 }
 
@@ -288,30 +290,30 @@ func TestDeadLettersAreFoundByWhatIsKnownOfThem(t *testing.T) {
 		advance(0)
 
 		for name, c := range map[string]struct {
-			filter messages.DeadLetterFilter
+			filter store.DeadLetterFilter
 			found  int
 		}{
-			"all":            {messages.DeadLetterFilter{}, 6},
-			"endpoint":       {messages.DeadLetterFilter{Endpoint: "a"}, 3},
-			"type":           {messages.DeadLetterFilter{Type: "auth.success"}, 2},
-			"published":      {messages.DeadLetterFilter{Type: "message.published"}, 4},
-			"since":          {messages.DeadLetterFilter{Since: began.Add(time.Hour)}, 2},
-			"until":          {messages.DeadLetterFilter{Until: began.Add(time.Hour)}, 4},
-			"error":          {messages.DeadLetterFilter{Error: "status 4"}, 3},
-			"reason":         {messages.DeadLetterFilter{Error: "max_att"}, 3},
-			"all of them":    {messages.DeadLetterFilter{Endpoint: "a", Type: "message.published", Error: "400", Until: began.Add(time.Hour)}, 2},
-			"contradictory":  {messages.DeadLetterFilter{Endpoint: "a", Error: "500"}, 0},
-			"an unknown id":  {messages.DeadLetterFilter{IDs: []uuid.UUID{uuid.New()}}, 0},
-			"no such a name": {messages.DeadLetterFilter{Endpoint: "c"}, 0},
+			"all":            {store.DeadLetterFilter{}, 6},
+			"endpoint":       {store.DeadLetterFilter{Endpoint: "a"}, 3},
+			"type":           {store.DeadLetterFilter{Type: "auth.success"}, 2},
+			"published":      {store.DeadLetterFilter{Type: "message.published"}, 4},
+			"since":          {store.DeadLetterFilter{Since: began.Add(time.Hour)}, 2},
+			"until":          {store.DeadLetterFilter{Until: began.Add(time.Hour)}, 4},
+			"error":          {store.DeadLetterFilter{Error: "status 4"}, 3},
+			"reason":         {store.DeadLetterFilter{Error: "max_att"}, 3},
+			"all of them":    {store.DeadLetterFilter{Endpoint: "a", Type: "message.published", Error: "400", Until: began.Add(time.Hour)}, 2},
+			"contradictory":  {store.DeadLetterFilter{Endpoint: "a", Error: "500"}, 0},
+			"an unknown id":  {store.DeadLetterFilter{IDs: []uuid.UUID{uuid.New()}}, 0},
+			"no such a name": {store.DeadLetterFilter{Endpoint: "c"}, 0},
 		} {
-			require.Len(t, r.list(messages.DeadLetterQuery{DeadLetterFilter: c.filter}), c.found, name)
+			require.Len(t, r.list(store.DeadLetterQuery{DeadLetterFilter: c.filter}), c.found, name)
 		}
-		all := r.list(messages.DeadLetterQuery{})
-		chosen := messages.DeadLetterFilter{IDs: []uuid.UUID{all[1].ID, all[4].ID}}
-		require.Equal(t, []*messages.DeadLetterRecord{all[1], all[4]}, r.list(messages.DeadLetterQuery{DeadLetterFilter: chosen}))
+		all := r.list(store.DeadLetterQuery{})
+		chosen := store.DeadLetterFilter{IDs: []uuid.UUID{all[1].ID, all[4].ID}}
+		require.Equal(t, []*store.DeadLetterRecord{all[1], all[4]}, r.list(store.DeadLetterQuery{DeadLetterFilter: chosen}))
 
 		for i, letter := range all {
-			page, err := r.ListDeadLetters(context.Background(), messages.DeadLetterQuery{Limit: 2, After: letter.ID})
+			page, err := r.ListDeadLetters(context.Background(), store.DeadLetterQuery{Limit: 2, After: letter.ID})
 			require.NoError(t, err)
 			require.Equal(t, all[i+1:min(i+3, 6)], page.Letters)
 			require.Equal(t, i+3 < 6, page.Next != "")
@@ -320,9 +322,9 @@ func TestDeadLettersAreFoundByWhatIsKnownOfThem(t *testing.T) {
 			require.Contains(t, string(shown.Event), `"event_id":"`+letter.EventID+`"`)
 		}
 		_, err := r.DeadLetter(context.Background(), uuid.New())
-		require.ErrorIs(t, err, messages.ErrNoDeadLetter)
-		_, err = r.ListDeadLetters(context.Background(), messages.DeadLetterQuery{Limit: 2, After: uuid.New()})
-		require.ErrorIs(t, err, messages.ErrNoDeadLetter)
+		require.ErrorIs(t, err, store.ErrNoDeadLetter)
+		_, err = r.ListDeadLetters(context.Background(), store.DeadLetterQuery{Limit: 2, After: uuid.New()})
+		require.ErrorIs(t, err, store.ErrNoDeadLetter)
 	})
 }
 
@@ -334,23 +336,23 @@ func TestReplayedEventsGoOutInBatchesAndEndOneByOne(t *testing.T) {
 		r.receivers["a"].answers(always(badRequest))
 		r.notifyMany(1, 30)
 		advance(time.Minute)
-		first := r.list(messages.DeadLetterQuery{})
+		first := r.list(store.DeadLetterQuery{})
 		require.Len(t, first, 30)
 
-		require.Equal(t, messages.ReplayResult{Accepted: 30}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{Accepted: 30}, r.replay(store.DeadLetterFilter{}))
 		advance(time.Minute)
-		again := r.list(messages.DeadLetterQuery{})
+		again := r.list(store.DeadLetterQuery{})
 		require.Len(t, again, 30)
 		require.NotContains(t, again, first[0])
 		require.ElementsMatch(t, eventIDs(first), eventIDs(again))
 
 		r.receivers["a"].answers(always(ok))
 		requests := len(r.receivers["a"].arrivals())
-		require.Equal(t, messages.ReplayResult{Accepted: 30}, r.replay(messages.DeadLetterFilter{}))
+		require.Equal(t, store.ReplayResult{Accepted: 30}, r.replay(store.DeadLetterFilter{}))
 		advance(time.Minute)
-		require.Empty(t, r.list(messages.DeadLetterQuery{}))
+		require.Empty(t, r.list(store.DeadLetterQuery{}))
 		require.EqualValues(t, 30, r.endpoint("a").Of(delivery.Delivered))
 		require.Less(t, len(r.receivers["a"].arrivals())-requests, 30)
-		require.Len(t, r.list(messages.DeadLetterQuery{Replayed: messages.ReplayedOnly}), 60)
+		require.Len(t, r.list(store.DeadLetterQuery{Replayed: store.ReplayedOnly}), 60)
 	})
 }

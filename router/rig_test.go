@@ -188,12 +188,17 @@ var (
 	ok           = messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}
 	badRequest   = messages.Outcome{Kind: messages.OutcomeRejected, Status: 400, Sent: true, Err: fmt.Errorf("status 400")}
 	unauthorized = messages.Outcome{Kind: messages.OutcomeAway, Status: 401, Sent: true, Err: fmt.Errorf("status 401")}
-	serverError  = messages.Outcome{Kind: messages.OutcomeFailed, Status: 500, Sent: true, Err: fmt.Errorf("status 500")}
+	serverError  = messages.Outcome{Kind: messages.OutcomeFailed, Status: 500, Sent: true, Err: fmt.Errorf("status 500"), Answer: "oops"}
+	unavailable  = messages.Outcome{Kind: messages.OutcomeAway, Status: 503, Sent: true, Err: fmt.Errorf("status 503")}
+	throttled    = messages.Outcome{Kind: messages.OutcomeThrottled, Status: 429, Sent: true, Err: fmt.Errorf("status 429")}
+	noDescriptor = messages.Outcome{Kind: messages.OutcomeLocal, Err: fmt.Errorf("too many open files")}
 	refused      = messages.Outcome{Kind: messages.OutcomeAway, Err: fmt.Errorf("connection refused")}
 )
 
+var streamRefused = messages.Outcome{Kind: messages.OutcomeNotProcessed, Sent: true, Err: fmt.Errorf("stream refused")}
+
 func busy(retryAfter time.Duration) messages.Outcome {
-	return messages.Outcome{Kind: messages.OutcomeAway, Status: 429, Sent: true, Err: fmt.Errorf("status 429"),
+	return messages.Outcome{Kind: messages.OutcomeThrottled, Status: 429, Sent: true, Err: fmt.Errorf("status 429"),
 		PauseAsked: true, Pause: retryAfter}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // ErrDisabled is why Spawn starts nothing when webhook.enabled is false.
@@ -36,6 +38,7 @@ type options struct {
 	log     *slog.Logger
 	parent  actor.Context
 	senders func(config.Endpoint) (actors.Sender, error)
+	jitter  func() float64
 }
 
 // WithLogger sets where the router logs; without it that is slog.Default.
@@ -53,6 +56,12 @@ func WithParent(ctx actor.Context) Option {
 // WithSenders replaces HTTP: for each endpoint, with what it inherits filled in, it makes what sends to it.
 func WithSenders(senders func(config.Endpoint) (actors.Sender, error)) Option {
 	return func(o *options) { o.senders = senders }
+}
+
+// WithJitter replaces chance, 0 to 1, which says how much of the tenth that may be added to reset_timeout is added. Any
+// goroutine calls it.
+func WithJitter(jitter func() float64) Option {
+	return func(o *options) { o.jitter = jitter }
 }
 
 // Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID, Webhook and DeadLetters. It
@@ -96,7 +105,7 @@ func CheckDraft(draft config.Config, problems config.Errors) config.Errors {
 }
 
 func newOptions(opts []Option) options {
-	o := options{log: slog.Default()}
+	o := options{log: slog.Default(), jitter: rand.Float64}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -123,7 +132,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	if err != nil {
 		return nil, err
 	}
-	if router.deadLetters, err = actors.OpenDeadLetters(cfg.DeadLetters, o.log); err != nil {
+	if router.deadLetters, err = store.OpenDeadLetters(cfg.DeadLetters, o.log); err != nil {
 		router.discard()
 		return nil, err
 	}

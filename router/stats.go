@@ -3,6 +3,7 @@ package router
 import (
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/delivery"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // Stats is a router at one moment. The figures of one Ledger belong together; different ledgers are read one after the
@@ -15,11 +16,13 @@ type Stats struct {
 	// FilterErrors are the events that an endpoint did not get because its "when" could not be evaluated, in the same
 	// order. They are none of its account; an event that no other endpoint wants is unwanted.
 	FilterErrors []uint64
+	// DeletedDeadLetters are those that dead_letters.max_bytes and max_age took.
+	DeletedDeadLetters store.Deletions
 }
 
 // Stats reads what became of all events so far. After Close it is the summary.
 func (h *Handle) Stats() Stats {
-	stats := Stats{Mailbox: h.router.backlog.Ledger()}
+	stats := Stats{Mailbox: h.router.backlog.Ledger(), DeletedDeadLetters: h.router.deadLetters.Deleted()}
 	for i, endpoint := range h.router.endpoints {
 		stats.Endpoints = append(stats.Endpoints, endpoint.Stats())
 		stats.FilterErrors = append(stats.FilterErrors, h.router.matcher.filterErrors(i))

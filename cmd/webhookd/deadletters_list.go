@@ -6,17 +6,18 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
-	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 const (
 	deadLettersPath = "/v1/dead-letters"
 	maxLettersPage  = 1000
-	maxErrorColumn  = 60
+	maxErrorColumn  = 100
 )
 
 type listDeadLettersCommand struct {
@@ -52,7 +53,7 @@ func (l *listDeadLettersCommand) Run(c console) error {
 	printer := l.printer(c.out)
 	for left := l.Limit; left > 0; {
 		query.Set("limit", strconv.Itoa(min(left, maxLettersPage)))
-		var page messages.DeadLetterPage
+		var page store.DeadLetterPage
 		if err := client.ask(ctx, http.MethodGet, deadLettersPath, query, nil, &page); err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (l *listDeadLettersCommand) Run(c console) error {
 	return nil
 }
 
-func (l *listDeadLettersCommand) conclude(out io.Writer, page messages.DeadLetterPage, left int) {
+func (l *listDeadLettersCommand) conclude(out io.Writer, page store.DeadLetterPage, left int) {
 	if page.Next != "" && left == 0 {
 		fmt.Fprintf(out, "there are more: --after %s lists them\n", terminal.Shown(page.Next, maxErrorColumn))
 	}
@@ -92,7 +93,7 @@ func (l *listDeadLettersCommand) printer(out io.Writer) *letterPrinter {
 	return &letterPrinter{out: out, table: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
 }
 
-func (p *letterPrinter) print(letters []*messages.DeadLetterRecord) error {
+func (p *letterPrinter) print(letters []*store.DeadLetterRecord) error {
 	if p.table == nil {
 		return p.printLines(letters)
 	}
@@ -103,12 +104,17 @@ func (p *letterPrinter) print(letters []*messages.DeadLetterRecord) error {
 	for _, letter := range letters {
 		fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", letter.Time.UTC().Format(time.RFC3339),
 			terminal.Shown(letter.Endpoint, maxErrorColumn), terminal.Shown(letter.EventType, maxErrorColumn), terminal.Shown(letter.Reason, maxErrorColumn),
-			letter.Attempts, orDash(terminal.Shown(letter.LastError, maxErrorColumn)), replayOf(letter), letter.ID)
+			letter.Attempts, orDash(terminal.Shown(errorOf(letter), maxErrorColumn)), replayOf(letter), letter.ID)
 	}
 	return p.table.Flush()
 }
 
-func (p *letterPrinter) printLines(letters []*messages.DeadLetterRecord) error {
+// errorOf is why the endpoint did not get the event, in its own words where it had some.
+func errorOf(letter *store.DeadLetterRecord) string {
+	return strings.Trim(letter.LastError+": "+letter.LastAnswer, ": ")
+}
+
+func (p *letterPrinter) printLines(letters []*store.DeadLetterRecord) error {
 	for _, letter := range letters {
 		text, err := json.Marshal(letter)
 		if err != nil {
@@ -121,7 +127,7 @@ func (p *letterPrinter) printLines(letters []*messages.DeadLetterRecord) error {
 	return nil
 }
 
-func replayOf(letter *messages.DeadLetterRecord) string {
+func replayOf(letter *store.DeadLetterRecord) string {
 	switch {
 	case letter.Replayed != nil:
 		return terminal.Shown(letter.Replayed.Fate, maxErrorColumn)

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // replayPause is how long a replay waits for room in the queues of the endpoints before it goes on.
@@ -42,7 +42,7 @@ func (r *replayDeadLettersCommand) Run(c console) error {
 	}
 	ctx, cancel := c.untilSignal()
 	defer cancel()
-	done, err := r.replay(ctx, client, func(done messages.ReplayResult) {
+	done, err := r.replay(ctx, client, func(done store.ReplayResult) {
 		fmt.Fprintf(c.err, "replayed: %d, waiting for room in the queue of their endpoint: %d\n", done.Accepted, done.Left)
 	})
 	if err != nil {
@@ -56,16 +56,16 @@ func (r *replayDeadLettersCommand) Run(c console) error {
 
 // replay asks until nothing is left, or for --wait without progress. It looks at those letters only that were there at the
 // beginning, so that it ends where a replayed event is given up again.
-func (r *replayDeadLettersCommand) replay(ctx context.Context, client *adminClient, report func(messages.ReplayResult)) (messages.ReplayResult, error) {
-	filter := messages.DeadLetterFilter{
+func (r *replayDeadLettersCommand) replay(ctx context.Context, client *adminClient, report func(store.ReplayResult)) (store.ReplayResult, error) {
+	filter := store.DeadLetterFilter{
 		Endpoint: r.Endpoint, Type: r.typeText(), Since: r.Since.Time, Until: r.Until.Time, Error: r.Error,
 	}
 	for _, id := range r.IDs {
 		filter.IDs = append(filter.IDs, id.UUID)
 	}
-	var done messages.ReplayResult
+	var done store.ReplayResult
 	for rounds, progress := 0, time.Now(); ; rounds++ {
-		var round messages.ReplayResult
+		var round store.ReplayResult
 		if err := client.ask(ctx, http.MethodPost, deadLettersPath+"/replay", nil, filter, &round); err != nil {
 			return done, err
 		}
@@ -92,7 +92,7 @@ func (r *replayDeadLettersCommand) replay(ctx context.Context, client *adminClie
 	}
 }
 
-func (r *replayDeadLettersCommand) print(c console, done messages.ReplayResult) error {
+func (r *replayDeadLettersCommand) print(c console, done store.ReplayResult) error {
 	if r.JSON {
 		return json.NewEncoder(c.out).Encode(done)
 	}
@@ -120,7 +120,7 @@ func (r *replayDeadLettersCommand) print(c console, done messages.ReplayResult) 
 }
 
 // notReplayed is the error of a replay that left some letters where they are.
-func notReplayed(done messages.ReplayResult) error {
+func notReplayed(done store.ReplayResult) error {
 	left := done.Left + done.UnknownEndpoint + done.TooLarge + done.Unreadable
 	if left == 0 {
 		return nil

@@ -35,6 +35,7 @@ func withLetters(t *testing.T, letters int, event string, change func(*config.Co
 	cfg := config.Default()
 	cfg.Webhook.Enabled = true
 	cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a", URL: receiver.URL}}
+	cfg.Webhook.Defaults.CircuitBreaker.RejectionThreshold = config.NoRejectionThreshold
 	cfg.Sources.Ingest = &config.Ingest{Listen: "127.0.0.1:0", MaxBodyBytes: config.DefaultMaxBodyBytes}
 	cfg.Admin = &config.Admin{Listen: "127.0.0.1:0", Token: adminToken}
 	cfg.DeadLetters.Dir = config.Path(t.TempDir())

@@ -11,11 +11,15 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// Content-Types of the structured and the batched mode (CloudEvents 1.0, HTTP binding §3.2.1 and §3.3.1).
+// Content-Types of the structured and the batched mode (CloudEvents 1.0, HTTP binding §3.2.1 and §3.3.1). A charset, which
+// JSON has not, would make some receivers refuse them.
 const (
-	cloudEventContentType  = "application/cloudevents+json; charset=UTF-8"
-	cloudEventsContentType = "application/cloudevents-batch+json; charset=UTF-8"
+	cloudEventContentType  = "application/cloudevents+json"
+	cloudEventsContentType = "application/cloudevents-batch+json"
 )
+
+// cloudEventVersion is that of the specification which all events keep.
+const cloudEventVersion = "1.0"
 
 // cloudEventBytes bounds what a CloudEvent has and the event's JSON has not, but for texts that need escapes.
 const cloudEventBytes = 256
@@ -45,32 +49,49 @@ func cloudEventsFormat(batches bool) Format {
 	}
 }
 
-// appendCloudEvent takes the data out of the event's JSON, so that it is encoded once for all formats.
 func appendCloudEvent(to []byte, e *messages.Envelope) ([]byte, error) {
-	subject, err := cloudEventSubject(e)
+	attributes, err := cloudEventAttributes(e)
 	if err != nil {
 		return nil, err
 	}
-	attributes := []struct{ name, value string }{
-		{"id", e.ID}, {"source", cloudEventSource(e.BrokerID)}, {"type", e.Type().String()},
-		{"time", e.Timestamp.Format(eventjson.TimestampLayout)}, {"subject", cloudEventText(subject)},
-		{"datacontenttype", jsonContentType},
-	}
-	to = append(to, `{"specversion":"1.0"`...)
-	for _, attribute := range attributes {
-		if attribute.value == "" {
-			continue
+	attributes = append(attributes, cloudEventAttribute{"datacontenttype", jsonContentType})
+	to = append(to, '{')
+	for i, attribute := range attributes {
+		if i > 0 {
+			to = append(to, ',')
 		}
-		to = append(append(append(to, `,"`...), attribute.name...), `":`...)
+		to = append(append(append(to, '"'), attribute.name...), `":`...)
 		if to, err = eventjson.Append(to, attribute.value); err != nil {
 			return nil, err
 		}
 	}
+	to = append(to, `,"data":`...)
+	return append(append(to, cloudEventData(e)...), '}'), nil
+}
+
+type cloudEventAttribute struct{ name, value string }
+
+// cloudEventAttributes are those that do not depend on the mode. None is empty.
+func cloudEventAttributes(e *messages.Envelope) ([]cloudEventAttribute, error) {
+	subject, err := cloudEventSubject(e)
+	if err != nil {
+		return nil, err
+	}
+	attributes := []cloudEventAttribute{
+		{"specversion", cloudEventVersion}, {"id", e.ID}, {"source", cloudEventSource(e.BrokerID)}, {"type", e.Type().String()},
+		{"time", e.Timestamp.Format(eventjson.TimestampLayout)},
+	}
+	if subject != "" {
+		attributes = append(attributes, cloudEventAttribute{"subject", cloudEventText(subject)})
+	}
+	return attributes, nil
+}
+
+// cloudEventData is taken out of the event's JSON, so that it is encoded once for all formats.
+func cloudEventData(e *messages.Envelope) []byte {
 	// No text of the envelope can hold this: in a text each quote has a backslash before it.
-	const dataKey = `,"data":`
-	_, data, _ := bytes.Cut(e.Body(), []byte(dataKey))
-	to = append(to, dataKey...)
-	return append(to, data...), nil // data ends with the brace that closes the envelope
+	_, data, _ := bytes.Cut(e.Body(), []byte(`,"data":`))
+	return bytes.TrimSuffix(data, []byte("}")) // which closes the envelope
 }
 
 // cloudEventSource is the broker's id as a URI-reference of one segment, which has no scheme.

@@ -78,6 +78,58 @@ func TestCloudEventOfEachTypeIsReadByTheSDK(t *testing.T) {
 	}
 }
 
+func TestBinaryCloudEventOfEachTypeIsReadByTheSDK(t *testing.T) {
+	for _, text := range []string{"plain", nasty, `"quoted" 100%`, "topic/with\x01control", "\xff"} {
+		endpoint, receiver, events := cloudEndpoint(1), new(cloudReceiver), allAdmitted(t, everyEvent(text)...)
+		endpoint.Format = config.FormatCloudEventsBinary
+
+		for _, one := range events {
+			receiver.receive(t, endpoint, one)
+		}
+
+		requireCloudEvents(t, events, receiver.events)
+	}
+}
+
+func TestBinaryCloudEventHasItsAttributesInHeaders(t *testing.T) {
+	endpoint := cloudEndpoint(1)
+	endpoint.Format = config.FormatCloudEventsBinary
+	event := admitted(t, published(`Küche "1"/100%/€`))
+
+	made, err := contentOf(t, endpoint, event)
+
+	require.NoError(t, err)
+	require.Equal(t, http.Header{
+		"Content-Type": {"application/json"}, "Ce-Specversion": {"1.0"}, "Ce-Id": {event.ID}, "Ce-Source": {"broker-1"},
+		"Ce-Type": {"message.published"}, "Ce-Time": {"2026-01-02T03:04:05.000000006Z"},
+		"Ce-Subject": {"K%C3%BCche%20%221%22/100%25/%E2%82%AC"},
+	}, made.Header)
+	var envelope struct{ Data json.RawMessage }
+	require.NoError(t, json.Unmarshal(event.Body(), &envelope))
+	require.Equal(t, string(envelope.Data), string(made.Body))
+}
+
+func TestSubjectThatIsTooLongForAHeaderIsLeftOut(t *testing.T) {
+	endpoint := cloudEndpoint(1)
+	endpoint.Format = config.FormatCloudEventsBinary
+
+	for length, ok := range map[int]bool{8 << 10: true, 8<<10 + 1: false} {
+		made, err := contentOf(t, endpoint, admitted(t, published(strings.Repeat("a", length))))
+
+		require.NoError(t, err)
+		require.Equal(t, ok, made.Header.Get("Ce-Subject") != "")
+	}
+}
+
+func TestCloudEventsAreAnnouncedWithoutACharset(t *testing.T) {
+	for batch, want := range map[int]string{1: "application/cloudevents+json", 100: "application/cloudevents-batch+json"} {
+		made, err := contentOf(t, cloudEndpoint(batch), newEvent(t, 0))
+
+		require.NoError(t, err)
+		require.Equal(t, []string{want}, made.Header["Content-Type"])
+	}
+}
+
 func TestBatchOfCloudEventsIsReadByTheSDK(t *testing.T) {
 	endpoint, receiver, events := cloudEndpoint(100), new(cloudReceiver), allAdmitted(t, everyEvent(nasty)...)
 

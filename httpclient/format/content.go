@@ -35,6 +35,8 @@ func newBodyFormat(endpoint config.Endpoint) (Format, error) {
 	switch endpoint.Format {
 	case config.FormatCloudEvents:
 		return cloudEventsFormat(batches), nil
+	case config.FormatCloudEventsBinary:
+		return binaryCloudEventFormat, nil
 	case config.FormatTemplate:
 		return templateFormat(endpoint)
 	case config.FormatRaw:

@@ -19,7 +19,10 @@ const AdviceOnProxyAuth = "a proxy refuses the credentials: check the user and t
 func Advice(err error, sent bool) string {
 	var noToken *TokenError
 	var denied *DeniedError
+	var short *ShortageError
 	switch {
+	case errors.As(err, &short):
+		return "nothing is wrong with the endpoint: " + short.of.advice
 	case errors.As(err, &noToken):
 		return adviceOnToken(noToken)
 	case errors.As(err, &denied):
@@ -29,6 +32,10 @@ func Advice(err error, sent bool) string {
 	}
 	return adviceOnConnecting(err)
 }
+
+// AdviceOnUnprocessed is what an operator can do about a request that the server surely did nothing with.
+const AdviceOnUnprocessed = "nothing is lost, it is sent again: if this is frequent, raise what the receiver, or what stands " +
+	"before it, permits (HTTP/2 streams, requests a connection, the time that an idle connection is kept)"
 
 func adviceOnBreak(err error) string {
 	if timedOut(err) {

@@ -42,7 +42,9 @@ func (b *bearerFile) Token(context.Context, time.Time) (*Token, error) {
 }
 
 func (b *bearerFile) Replace(context.Context, time.Time, *Token) (*Token, error) {
-	b.file.reloadNow()
+	if err := b.file.reloadNow(); err != nil {
+		return nil, err
+	}
 	return b.file.latest(), nil
 }
 

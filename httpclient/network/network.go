@@ -1,6 +1,7 @@
 package network
 
 import (
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 // workers, some wait for a connection.
 type Network struct {
 	dialer      *Dialer
+	proxy       *url.URL // nil: none
 	connections *connections
 	tokens      Tokens
 }
@@ -36,7 +38,7 @@ func New(endpoint config.Endpoint, target *url.URL, log *slog.Logger) (*Network,
 	open := func(identity *tlsIdentity) *http.Transport {
 		return route.newTransport(identity.toEndpoint(endpoint.TLS), identity.toOthers(endpoint.TLS))
 	}
-	return &Network{dialer, newConnections(identity, open), tokens}, nil
+	return &Network{dialer, route.proxy, newConnections(identity, open), tokens}, nil
 }
 
 // Acquire gives the transport for one request and its answer; release it afterwards.
@@ -47,6 +49,16 @@ func (n *Network) Tokens() Tokens { return n.tokens }
 
 // Dialer makes all of the network's connections: to the endpoint, its proxy and its token server.
 func (n *Network) Dialer() *Dialer { return n.dialer }
+
+// Secrets are those that a proxy gets to see: in an answer of its own it may repeat them.
+func (n *Network) Secrets() []string {
+	if n.proxy == nil || n.proxy.User == nil {
+		return nil
+	}
+	password, _ := n.proxy.User.Password()
+	credentials := n.proxy.User.Username() + ":" + password
+	return []string{password, base64.StdEncoding.EncodeToString([]byte(credentials))}
+}
 
 // Close closes the connections that are idle, and ends what fetches a token. Call it when no transport is in use.
 func (n *Network) Close() {

@@ -17,11 +17,13 @@ const (
 	minRenewalMargin = 10 * time.Second // before a token's end, where it lives long enough
 	minTokenLife     = time.Second      // so that a server whose tokens never live is not asked without end
 	renewalRetry     = 5 * time.Second  // after a renewal that failed while the token still lasts
+	minFetchWait     = time.Second      // after a fetch that failed; doubled with each that fails again
+	maxFetchWait     = 30 * time.Second
 )
 
 // oauth2Tokens fetches tokens by the client credentials grant (RFC 6749 §4.4). All workers share one token; it is
 // fetched once at a time, and anew a tenth of its life before it ends, but at least ten seconds or half of its life.
-// Meanwhile it stays in use.
+// Meanwhile it stays in use. After a fetch that failed nobody asks for a while, and all are told why it failed.
 type oauth2Tokens struct {
 	settings clientcredentials.Config // without a style
 	server   tokenServer
@@ -33,6 +35,9 @@ type oauth2Tokens struct {
 	mutex    sync.Mutex
 	current  *Token
 	fetching *tokenFetch      // nil: nobody fetches
+	failed   *tokenFetch      // the latest, where it failed; nil: it did not, or there was none
+	failures int              // in a row
+	notUntil time.Time        // no fetch begins before
 	style    oauth2.AuthStyle // by which the server took our credentials; auto-detect: not known yet
 }
 
@@ -104,11 +109,14 @@ func (o *oauth2Tokens) drop(refused *Token) {
 func (o *oauth2Tokens) heldOrFetch(now time.Time) (*Token, *tokenFetch) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	if o.current.due(now) && o.fetching == nil {
+	if o.current.due(now) && o.fetching == nil && !now.Before(o.notUntil) {
 		o.beginFetch()
 	}
-	if o.current.lasts(now) {
+	switch {
+	case o.current.lasts(now):
 		return o.current, nil
+	case o.fetching == nil:
+		return nil, o.failed
 	}
 	return nil, o.fetching
 }
@@ -116,42 +124,58 @@ func (o *oauth2Tokens) heldOrFetch(now time.Time) (*Token, *tokenFetch) {
 func (o *oauth2Tokens) beginFetch() {
 	fetch := &tokenFetch{done: make(chan struct{})}
 	o.fetching = fetch
-	style := o.style
+	styles := o.styles()
 	o.fetches.Go(func() {
-		fetch.token, style, fetch.err = o.fetch(style)
-		o.endFetch(fetch, style)
+		var style oauth2.AuthStyle
+		fetch.token, style, fetch.err = o.fetch(styles)
+		o.endFetch(fetch, style, time.Now())
 		close(fetch.done)
 	})
 }
 
-func (o *oauth2Tokens) endFetch(fetch *tokenFetch, style oauth2.AuthStyle) {
+// styles are those by which to show our credentials, until one is taken: first as every server has to know (RFC 6749
+// §2.3.1), then as some servers know only. Where neither was taken once, each fetch tries one, in turn.
+func (o *oauth2Tokens) styles() []oauth2.AuthStyle {
+	both := []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams}
+	switch {
+	case o.style != oauth2.AuthStyleAutoDetect:
+		return []oauth2.AuthStyle{o.style}
+	case o.failures > 0:
+		return both[(o.failures-1)%2:][:1]
+	}
+	return both
+}
+
+func (o *oauth2Tokens) endFetch(fetch *tokenFetch, style oauth2.AuthStyle, now time.Time) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.fetching, o.style = nil, style
-	switch {
-	case fetch.err == nil:
-		o.current = fetch.token
-	case o.current != nil:
-		o.current.renew = time.Now().Add(renewalRetry)
+	o.fetching = nil
+	if fetch.err != nil {
+		wait := min(minFetchWait<<min(o.failures, 10), maxFetchWait)
+		if o.current.lasts(now) {
+			wait = max(wait, renewalRetry)
+		}
+		o.failed, o.failures, o.notUntil = fetch, o.failures+1, now.Add(wait)
+		return
 	}
+	o.current, o.style = fetch.token, style
+	o.failed, o.failures, o.notUntil = nil, 0, time.Time{}
 }
 
 // fetch asks the server for a token, and tells by which style it took our credentials.
-func (o *oauth2Tokens) fetch(style oauth2.AuthStyle) (*Token, oauth2.AuthStyle, error) {
+func (o *oauth2Tokens) fetch(styles []oauth2.AuthStyle) (*Token, oauth2.AuthStyle, error) {
 	ctx, cancel := context.WithTimeout(o.life, o.timeout)
 	defer cancel()
 	begun, settings := time.Now(), o.settings
-	settings.AuthStyle = style
-	if style == oauth2.AuthStyleAutoDetect {
-		settings.AuthStyle = oauth2.AuthStyleInHeader // RFC 6749 §2.3.1: what every server has to know
-	}
-	answer, err := settings.Token(ctx)
-	if style == oauth2.AuthStyleAutoDetect && refusesCredentials(err) {
-		settings.AuthStyle = oauth2.AuthStyleInParams // what some servers know only
-		answer, err = settings.Token(ctx)
+	var answer *oauth2.Token
+	var err error
+	for _, settings.AuthStyle = range styles {
+		if answer, err = settings.Token(ctx); !refusesCredentials(err) {
+			break
+		}
 	}
 	if err != nil {
-		return nil, style, newTokenError(err, o.settings)
+		return nil, oauth2.AuthStyleAutoDetect, newTokenError(err, o.settings)
 	}
 	fetched, err := newToken(answer, begun)
 	return fetched, settings.AuthStyle, err

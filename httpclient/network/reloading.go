@@ -49,11 +49,18 @@ func (r *reloading[T]) reloadIfDue() {
 	}
 }
 
-// reloadNow looks at the files without regard to when that was done before.
-func (r *reloading[T]) reloadNow() {
+// reloadNow looks at the files without regard to when that was done before. It fails with a *ShortageError where they can't
+// be read for one.
+func (r *reloading[T]) reloadNow() error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.reload()
+	for _, file := range r.files {
+		if short := shortageError(file.err); short != nil {
+			return short
+		}
+	}
+	return nil
 }
 
 func (r *reloading[T]) reload() {

@@ -6,10 +6,11 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/fluxmq/webhookd/httpclient/internal/excerpt"
 )
 
 var (
@@ -33,7 +34,8 @@ func (e *TokenError) Unwrap() error { return e.err }
 // errorCode is what an error code may look like here, which is less than RFC 6749 allows: it goes into a line of text.
 var errorCode = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// newTokenError leaves out what the server answered but the code of its error: the rest may repeat the request.
+// newTokenError leaves out what the server answered but the code of its error and what describes it, the beginning of it and
+// without what it repeats of the request.
 func newTokenError(err error, settings clientcredentials.Config) error {
 	var refused *oauth2.RetrieveError
 	var transport *url.Error
@@ -41,10 +43,14 @@ func newTokenError(err error, settings clientcredentials.Config) error {
 	case errors.As(err, &refused):
 		answer := errors.New("the token server answered " + StatusText(refused.Response.StatusCode))
 		code := refused.ErrorCode
-		if !errorCode.MatchString(code) || repeatsSecret(code, settings) {
+		if !errorCode.MatchString(code) || requestSecrets(settings).In(code) {
 			return &TokenError{err: answer}
 		}
-		return &TokenError{code: code, err: errors.New(answer.Error() + ": " + code)}
+		text := answer.Error() + ": " + code
+		if description := requestSecrets(settings).Of([]byte(refused.ErrorDescription)); description != "" {
+			text += " (" + description + ")"
+		}
+		return &TokenError{code: code, err: errors.New(text)}
 	case errors.As(err, &transport): // it would show the address
 		return &TokenError{err: transport.Err}
 	}
@@ -54,20 +60,19 @@ func newTokenError(err error, settings clientcredentials.Config) error {
 // minSecretParam is how long a parameter is at least that may be a secret. Error codes hold shorter words by chance.
 const minSecretParam = 8
 
-// repeatsSecret tells whether the text holds the client's secret, or a parameter of the request that may be one.
-func repeatsSecret(text string, settings clientcredentials.Config) bool {
-	credentials := base64.StdEncoding.EncodeToString([]byte(settings.ClientID + ":" + settings.ClientSecret))
-	if settings.ClientSecret != "" && strings.Contains(text, settings.ClientSecret) || strings.Contains(text, credentials) {
-		return true
+// requestSecrets are the client's secret, and each parameter of the request that may be one.
+func requestSecrets(settings clientcredentials.Config) excerpt.Secrets {
+	texts := []string{
+		settings.ClientSecret, base64.StdEncoding.EncodeToString([]byte(settings.ClientID + ":" + settings.ClientSecret)),
 	}
 	for _, values := range settings.EndpointParams {
 		for _, value := range values {
-			if len(value) >= minSecretParam && strings.Contains(text, value) {
-				return true
+			if len(value) >= minSecretParam {
+				texts = append(texts, value)
 			}
 		}
 	}
-	return false
+	return excerpt.NewSecrets(texts...)
 }
 
 // refusesCredentials tells whether the server might take our credentials in another place of the request.

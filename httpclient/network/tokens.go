@@ -12,7 +12,8 @@ import (
 type Tokens interface {
 	// Token is what to send now. It waits for one until the deadline, or the end of ctx, and fails with a *TokenError.
 	Token(ctx context.Context, deadline time.Time) (*Token, error)
-	// Replace is Token after the endpoint refused one. Where nothing newer can be had, it gives one with the same text.
+	// Replace is Token after the endpoint refused one. Where nothing newer can be had, it gives one with the same text. It may
+	// fail with a *ShortageError, too.
 	Replace(ctx context.Context, deadline time.Time, refused *Token) (*Token, error)
 	close()
 }

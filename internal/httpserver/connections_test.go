@@ -266,6 +266,6 @@ func TestCloseEndsTheWaitForRoom(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	defer close(d.release)
-	require.ErrorIs(t, d.Close(ctx), context.DeadlineExceeded)
+	require.NoError(t, d.Close(ctx))
 	requireClosed(t, waiting)
 }

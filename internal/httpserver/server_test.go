@@ -97,7 +97,7 @@ func TestCloseWaitsNoLongerThanItsGrace(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Start())
 	halfSent := dial(t, s)
-	_, err = io.WriteString(halfSent, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+	_, err = io.WriteString(halfSent, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
 	require.NoError(t, err)
 	<-entered
 

@@ -20,6 +20,7 @@ type access struct {
 
 	server   *mqtt.Server
 	hook     *Hook
+	quotas   *quotas
 	accounts accounts
 	rules    *accessRules // nil: everything is allowed
 }
@@ -32,8 +33,8 @@ func (*access) Provides(callback byte) bool {
 	}, callback)
 }
 
-func (a *access) OnConnectAuthenticate(_ *mqtt.Client, pk packets.Packet) bool {
-	return a.accounts.admit(string(pk.Connect.Username), pk.Connect.Password)
+func (a *access) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
+	return a.accounts.admit(string(pk.Connect.Username), pk.Connect.Password) && a.quotas.admitSession(cl, &pk)
 }
 
 // OnSessionEstablish discards a will that the client may not publish; mochi would publish it unasked.
@@ -55,13 +56,11 @@ func (a *access) OnSessionEstablish(cl *mqtt.Client, _ packets.Packet) {
 
 // OnACLCheck decides on a topic to publish to (write), and on a topic or filter to receive.
 func (a *access) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
-	if a.rules == nil {
-		return true
-	}
 	if write {
-		return a.rules.allowPublish(string(cl.Properties.Username), topic)
+		return a.rules == nil || a.rules.allowPublish(string(cl.Properties.Username), topic)
 	}
-	return a.rules.allowSubscribe(string(cl.Properties.Username), topic)
+	allowed := a.rules == nil || a.rules.allowSubscribe(string(cl.Properties.Username), topic)
+	return allowed && a.quotas.admits(cl, topic)
 }
 
 // OnClientExpired ends the subscriptions of an expired session, which mochi would leave in its index.

@@ -3,7 +3,7 @@
 package mqttbroker
 
 import (
-	"cmp"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,24 +17,27 @@ import (
 	"github.com/fluxmq/webhookd/config"
 )
 
-// What one broker, and one client of it, may take up.
+// What one broker, and one client of it, may take up besides its bounds in bytes.
 const (
-	maxClients           = 10_000
-	maxConnections       = maxClients + 1_000 // on each listener, those included that have not logged in yet
-	maxPacketBytes       = 1 << 20
-	maxWritesPending     = 1_024
+	maxClients           = 1_000_000
+	maxWritesPending     = 256   // between mochi and the connection, which takes all at once
 	maxInflight          = 1_024 // messages with QoS 1 or 2, an offline session's included
+	mochiReadBytes       = 64    // for the beginning of a packet
 	maxSessionExpiry     = 24 * time.Hour
 	systemTopicsInterval = 10 * time.Second
 )
 
-// Broker is an embedded MQTT broker. It keeps sessions for 24 hours at most, and everything in memory only; a packet may
-// have 1 MiB. A will that its client may not publish is discarded at the login, as authz.publish_denied.
+// Broker is an embedded MQTT broker. It keeps sessions for 24 hours at most, and everything in memory only, within the
+// bounds of its configuration; a packet may have 1 MiB, a topic 128 levels. A will that its client may not publish is
+// discarded at the login, as authz.publish_denied.
 type Broker struct {
 	config      config.MQTTBroker
 	server      *mqtt.Server
 	hook        *Hook
 	sessions    *sessions
+	bounds      *bounds
+	quotas      *quotas
+	tls         *tls.Config // nil: none
 	log         *slog.Logger
 	tcp         net.Listener
 	webSocket   net.Listener // nil: off
@@ -47,8 +50,10 @@ type Broker struct {
 
 // New makes a broker whose events go to the notifier, and opens nothing. brokerID names the broker in
 // client.session_takeover. It fails where the users or the access rules can't be meant: a user without a name or
-// a password, a user twice, an invalid topic filter, a rule for somebody who is no user.
+// a password, a user twice, an invalid topic filter, a rule for somebody who is no user; and where a file of its TLS can't
+// be used.
 func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Logger) (*Broker, error) {
+	cfg = cfg.Complete()
 	accounts, err := newAccounts(cfg.Users)
 	if err != nil {
 		return nil, err
@@ -57,26 +62,32 @@ func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	tlsConfig, err := newTLSConfig(cfg.TLS, log)
+	if err != nil {
+		return nil, err
+	}
 	b := &Broker{
 		config:      cfg,
 		log:         log,
 		hook:        NewHook(notifier, brokerID, log),
+		bounds:      newBounds(cfg),
+		tls:         tlsConfig,
 		connections: connectionSet{open: map[net.Conn]struct{}{}},
 	}
 	b.server = mqtt.New(&mqtt.Options{
-		Capabilities:           capabilities(),
-		Logger:                 slog.New(errorsOnly{log.Handler()}),
-		SysTopicResendInterval: int64(systemTopicsInterval / time.Second),
+		Capabilities:            capabilities(b.bounds),
+		ClientNetReadBufferSize: mochiReadBytes,
 		// Off: what mochi has in it stays there where a packet after it is not written.
 		ClientNetWriteBufferSize: 1,
+		Logger:                   slog.New(errorsOnly{log.Handler()}),
+		SysTopicResendInterval:   int64(systemTopicsInterval / time.Second),
 	})
 	b.sessions = newSessions(b.server)
+	b.quotas = newQuotas(b.bounds, b.server, b.sessions, b.hook)
+	access := &access{server: b.server, hook: b.hook, quotas: b.quotas, accounts: accounts, rules: rules}
 	// The access hook is first, so that its end of an expired session's subscriptions is what the others see. The one that
 	// observes comes after those that decide.
-	hooks := []mqtt.Hook{
-		&access{server: b.server, hook: b.hook, accounts: accounts, rules: rules}, b.sessions, b.hook, &resumption{sessions: b.sessions},
-	}
-	for _, hook := range hooks {
+	for _, hook := range []mqtt.Hook{access, b.quotas, b.sessions, b.hook, &resumption{sessions: b.sessions}} {
 		if err := b.server.AddHook(hook, nil); err != nil {
 			return nil, fmt.Errorf("add a hook to the MQTT broker: %w", err)
 		}
@@ -117,7 +128,13 @@ func (b *Broker) WebSocketAddr() net.Addr {
 func (b *Broker) Close() error {
 	b.closeOnce.Do(func() {
 		b.stopAccepting()
-		b.disconnectClients()
+		overdue := time.AfterFunc(disconnectGrace, b.connections.abort)
+		defer overdue.Stop()
+		for _, client := range b.server.Clients.GetAll() {
+			// Its error is the reason code itself, or that the connection is gone already.
+			_ = b.server.DisconnectClient(client, packets.ErrServerShuttingDown)
+		}
+		b.connections.interrupt()
 		b.connections.wait()
 		if err := b.server.Close(); err != nil {
 			b.closeErr = fmt.Errorf("close the MQTT broker: %w", err)
@@ -126,38 +143,28 @@ func (b *Broker) Close() error {
 	return b.closeErr
 }
 
-func (b *Broker) disconnectClients() {
-	overdue := time.AfterFunc(disconnectGrace, b.connections.close)
-	defer overdue.Stop()
-	for _, client := range b.server.Clients.GetAll() {
-		// Its error is the reason code itself, or that the connection is gone already.
-		_ = b.server.DisconnectClient(client, packets.ErrServerShuttingDown)
-	}
-	b.connections.close()
-}
-
-func capabilities() *mqtt.Capabilities {
+func capabilities(b *bounds) *mqtt.Capabilities {
 	c := mqtt.NewDefaultServerCapabilities()
-	c.MaximumClients = maxClients
+	c.MaximumClients = b.maxClients
 	c.MaximumPacketSize = maxPacketBytes
 	c.MaximumClientWritesPending = maxWritesPending
 	c.MaximumInflight = maxInflight
 	c.MaximumSessionExpiryInterval = uint32(maxSessionExpiry / time.Second)
-	c.MaximumMessageExpiryInterval = 0 // a retained message stays until it is cleared or its own expiry comes
-	c.Compatibilities.NoInheritedPropertiesOnAck = true
-	c.TopicAliasMaximum = 0 // mochi would check access by the alias's empty topic name
+	c.MaximumMessageExpiryInterval = 0                  // a retained message stays until it is cleared or its own expiry comes
+	c.TopicAliasMaximum = 0                             // mochi would check access by the alias's empty topic name
+	c.Compatibilities.NoInheritedPropertiesOnAck = true // an acknowledgement that is kept would keep them
 	return c
 }
 
 func (b *Broker) listen() error {
 	var err error
-	if b.tcp, err = listenLimited(cmp.Or(b.config.Listen, config.DefaultMQTTListen)); err != nil {
+	if b.tcp, err = b.listenOn(b.config.Listen); err != nil {
 		return fmt.Errorf("listen for MQTT: %w", err)
 	}
 	if b.config.WebSocketListen == "" {
 		return nil
 	}
-	if b.webSocket, err = listenLimited(b.config.WebSocketListen); err != nil {
+	if b.webSocket, err = b.listenOn(b.config.WebSocketListen); err != nil {
 		_ = b.tcp.Close()
 		return fmt.Errorf("listen for MQTT over WebSocket: %w", err)
 	}

@@ -1,30 +1,32 @@
 package mqttbroker
 
 import (
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"runtime/debug"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // How long the other side may take.
 const (
-	connectTimeout  = 10 * time.Second // for its CONNECT to come
+	connectTimeout  = 5 * time.Second  // to log in
 	writeTimeout    = 10 * time.Second // to take what is sent to it
 	disconnectGrace = 2 * time.Second  // for all clients to take their DISCONNECT when the broker closes
 	acceptPause     = time.Second      // after a connection could not be accepted, as without free file descriptors
 )
 
-func listenLimited(address string) (net.Listener, error) {
+func (b *Broker) listenOn(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return netutil.LimitListener(listener, maxConnections), nil
+	listener = enteringListener{listener, b.bounds.connecting}
+	if b.tls != nil {
+		listener = tls.NewListener(listener, b.tls)
+	}
+	return listener, nil
 }
 
 func (b *Broker) acceptTCP() {
@@ -53,8 +55,8 @@ func (b *Broker) stopAccepting() {
 }
 
 // serve speaks MQTT with a client until one of the two ends it.
-func (b *Broker) serve(conn net.Conn) {
-	defer b.sessions.closed(conn)
+func (b *Broker) serve(accepted net.Conn) {
+	conn := newClientConn(accepted, b.bounds, b.connections.serving.Go)
 	defer func() {
 		// mochi panics on some malformed packets: a SUBSCRIBE that ends after a filter, for one.
 		if cause := recover(); cause != nil {
@@ -62,9 +64,15 @@ func (b *Broker) serve(conn net.Conn) {
 				"remote", conn.RemoteAddr().String(), "panic", cause, "stack", string(debug.Stack()))
 			b.abandon(conn)
 		}
+		b.sessions.closed(conn) // before the rest is written, for which the client's next login need not wait
+		conn.finish()
+		b.quotas.disconnected(conn)
 	}()
-	if err := conn.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
+	if err := conn.SetDeadline(loginDeadline(conn.entered)); err != nil {
 		return // it is closed
+	}
+	if !conn.awaitConnect() {
+		return
 	}
 	if err := b.server.EstablishConnection("", conn); err != nil {
 		b.log.Debug("an MQTT connection ended", "remote", conn.RemoteAddr().String(), "error", err)
@@ -95,17 +103,16 @@ type connectionSet struct {
 
 // serve runs serve with the connection in a goroutine and closes it then; at once, if the set is closed.
 func (s *connectionSet) serve(conn net.Conn, serve func(net.Conn)) {
-	bounded := &boundedConn{conn}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		_ = conn.Close()
 		return
 	}
-	s.open[bounded] = struct{}{}
+	s.open[conn] = struct{}{}
 	s.serving.Go(func() {
-		defer s.remove(bounded)
-		serve(bounded)
+		defer s.remove(conn)
+		serve(conn)
 	})
 }
 
@@ -116,35 +123,23 @@ func (s *connectionSet) remove(conn net.Conn) {
 	delete(s.open, conn)
 }
 
-func (s *connectionSet) close() {
+// interrupt reads nothing more from any connection, and closes each that is still to come.
+func (s *connectionSet) interrupt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	for conn := range s.open {
-		_ = conn.Close()
+		_ = conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// abort closes all connections.
+func (s *connectionSet) abort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.open {
+		_ = rawBelow(conn).Close()
 	}
 }
 
 func (s *connectionSet) wait() { s.serving.Wait() }
-
-// boundedConn gives up on a client that does not take what is sent to it. mochi alone would wait for ever where there is
-// no keep alive, and go on after half a packet where there is one.
-type boundedConn struct {
-	net.Conn
-}
-
-func (c *boundedConn) Write(p []byte) (int, error) {
-	if isNothing(p) {
-		return len(p), nil
-	}
-	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
-	}
-	n, err := c.Conn.Write(p)
-	if err != nil {
-		_ = c.Close()
-		// Not %w: a time-out here is not the client's keep alive, for which mochi would take it.
-		return n, fmt.Errorf("write to the client: %v", err)
-	}
-	return n, nil
-}

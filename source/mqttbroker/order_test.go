@@ -1,8 +1,11 @@
 package mqttbroker
 
 import (
+	"crypto/rand"
+	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,4 +204,27 @@ func TestTopicAliasEndsWithItsConnection(t *testing.T) {
 	d.begin("c", false)
 	topic, _ := d.sent("c", &byAlias)
 	require.Empty(t, topic)
+}
+
+func TestSlowReaderMissesNothingOfManyPublishers(t *testing.T) {
+	const publishers, each = 16, 60 // more than mochi queues for a client
+	broker, _ := startBroker(t, config.MQTTBroker{})
+	slow := dialScript(t, broker.Addr(), version5, "slow", receiveMaximum(1))
+	slow.subscribe(1, "t", 1)
+	var publishing sync.WaitGroup
+	for range publishers {
+		publisher := dialRaw(t, broker.Addr(), connectPacketOf(version3, rand.Text(), false)...)
+		publishing.Go(func() {
+			for range each {
+				_, _ = publisher.Write(publishPacket(0x32, "t", 1))
+			}
+			_, _ = io.ReadFull(publisher, make([]byte, 4+4*each)) // the CONNACK and each PUBACK
+		})
+	}
+	publishing.Wait()
+	for range publishers * each {
+		slow.acknowledge(packets.Puback, slow.receive(packets.Publish).PacketID)
+	}
+	slow.receivesNothingMore()
+	require.Eventually(t, func() bool { return broker.Used()["queues"] == 0 }, patience, time.Millisecond)
 }

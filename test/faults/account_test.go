@@ -57,8 +57,8 @@ func awaitAll(t *testing.T, p *webhookd.Process, endpoint, fate string, events i
 	require.Equal(t, events, accountOf(t, p, endpoint)["accepted"])
 }
 
-// awaitBuried waits until all events of the endpoint are dead-lettered, and kept or lost.
-func awaitBuried(t *testing.T, p *webhookd.Process, endpoint string, events int) {
+// awaitDeadLettered waits until all events of the endpoint are dead-lettered, and kept or lost.
+func awaitDeadLettered(t *testing.T, p *webhookd.Process, endpoint string, events int) {
 	t.Helper()
 	awaitAll(t, p, endpoint, "dead_lettered", events)
 	webhookd.Eventually(t, func() bool {

@@ -17,7 +17,7 @@ func TestCrashLeavesFinishedDeadLettersWhole(t *testing.T) {
 	crashed := webhookd.Run(t, config)
 	endAudit := audit(t, crashed)
 	crashed.Post("storm", 1, 200)
-	awaitBuried(t, crashed, "rejecting", 200)
+	awaitDeadLettered(t, crashed, "rejecting", 200)
 	endAudit()
 	crashed.Post("storm", 201, 5000) // the crash comes amid them
 	crashed.Signal(syscall.SIGKILL)
@@ -30,7 +30,7 @@ func TestCrashLeavesFinishedDeadLettersWhole(t *testing.T) {
 
 	next := webhookd.Run(t, config)
 	next.Post("storm", 5001, 5100)
-	awaitBuried(t, next, "rejecting", 100)
+	awaitDeadLettered(t, next, "rejecting", 100)
 	next.TerminateAndExpect(0)
 	after, tornAfter := webhookd.DeadLetters(t, dir)
 	require.Equal(t, letters, after[:len(letters)])

@@ -52,14 +52,14 @@ func TestFullDiskForDeadLettersIsCountedAsLossUntilThereIsRoom(t *testing.T) {
 	free := fill(t, disk)
 	pour(p, "storm", 126, 100)
 	requirePrompt(t, calm, healthy.lap(t, 100), timeout)
-	awaitBuried(t, p, "rejecting", 100)
+	awaitDeadLettered(t, p, "rejecting", 100)
 	lost := accountOf(t, p, "rejecting")["lost"]
 	require.Positive(t, lost)
 	p.Await("a dead letter is not kept")
 
 	free()
 	pour(p, "storm", 226, 100)
-	awaitBuried(t, p, "rejecting", 200)
+	awaitDeadLettered(t, p, "rejecting", 200)
 	require.Equal(t, lost, accountOf(t, p, "rejecting")["lost"])
 
 	endAudit()

@@ -65,7 +65,7 @@ func TestCrashAmidDeadLettersLeavesThoseThatAreFinishedToBeReplayed(t *testing.T
 	config := webhookd.ReplayConfig(dir, settings(timeout), endpoint("turning", receiver.URL, "storm"))
 	crashed := webhookd.Run(t, config)
 	crashed.Post("storm", 1, 200)
-	awaitBuried(t, crashed, "turning", 200)
+	awaitDeadLettered(t, crashed, "turning", 200)
 	crashed.Post("storm", 201, 5000) // the crash comes amid them
 	crashed.Signal(syscall.SIGKILL)
 	require.Equal(t, -1, crashed.Exit())
@@ -102,7 +102,7 @@ func TestCrashDuringAReplayLosesNothing(t *testing.T) {
 	config := webhookd.ReplayConfig(dir, settings(timeout), endpoint("turning", receiver.URL, "storm"))
 	crashed := webhookd.Run(t, config)
 	crashed.Post("storm", 1, letters)
-	awaitBuried(t, crashed, "turning", letters)
+	awaitDeadLettered(t, crashed, "turning", letters)
 	receiver.turn()
 	crashed.Replay(letters, "--all")
 	webhookd.Eventually(t, func() bool { events, _ := receiver.counts(); return events > letters/4 }, "the replay is under way")

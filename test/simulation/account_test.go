@@ -108,8 +108,8 @@ func (o *oracle) count(where place) int {
 // stopped, does not look.
 func (o *oracle) breakerShows(state string) bool {
 	gated := o.now.Before(o.paused) || o.now.Before(o.rate.freeAt(o.now))
-	if !o.breaker.opened.IsZero() && (o.breaker.mayBeOpen(o.now) || gated || !o.drain.over.IsZero()) {
-		return state != "closed"
+	if o.breaker.unseen && gated || !o.drain.over.IsZero() {
+		return (state == "closed") == (o.breaker.state == closed)
 	}
 	return state == string(o.breaker.state)
 }

@@ -6,16 +6,22 @@ import (
 	"github.com/fluxmq/webhookd/config"
 )
 
-// breakerReading is what the rules say of an endpoint's breaker. Chance decides when it goes half open: the reading has
-// it so from the earliest moment on, and expects a probe by the latest.
+// breakerReading is what the rules say of an endpoint's breaker.
 type breakerReading struct {
 	config.CircuitBreaker
-	state    breakerState
-	era      int // of changes of state: a result of an earlier one moves nothing
-	failures int
-	opened   time.Time // zero when it is not open, and known to be so
-	probing  bool
+	jitter     func(time.Time) float64
+	state      breakerState
+	era        int // of changes of state: a result of an earlier one moves nothing
+	failures   int
+	rejections int  // with nothing delivered between
+	refused    bool // they opened it
+	opened     []span
+	unseen     bool // it went half open, and the endpoint need not have looked yet
+	probing    bool
 }
+
+// span is a time in which a breaker is open.
+type span struct{ from, to time.Time }
 
 type breakerState string
 
@@ -30,38 +36,58 @@ func (b *breakerReading) enter(state breakerState) {
 	b.era++
 	b.failures = 0
 	b.probing = false
-	b.opened = time.Time{}
+	b.unseen = false
+}
+
+func (b *breakerReading) open(now time.Time) {
+	b.enter(open)
+	added := time.Duration(b.jitter(now) * float64(b.ResetTimeout) / 10)
+	b.opened = append(b.opened, span{now, now.Add(b.ResetTimeout + added)})
+}
+
+// openUntil is when it goes half open; the zero time when it is not open.
+func (b *breakerReading) openUntil() time.Time {
+	if b.state != open {
+		return time.Time{}
+	}
+	return b.opened[len(b.opened)-1].to
 }
 
 func (b *breakerReading) tick(now time.Time) {
-	if opened := b.opened; b.state == open && !now.Before(opened.Add(b.ResetTimeout)) {
+	if b.state == open && !now.Before(b.openUntil()) {
 		b.enter(halfOpen)
-		b.opened = opened
+		b.unseen = true
 	}
-}
-
-// openAtLatest is until when it may still be open; zero when it is known not to be.
-func (b *breakerReading) openAtLatest() time.Time {
-	if b.opened.IsZero() {
-		return time.Time{}
-	}
-	return b.opened.Add(b.ResetTimeout + b.ResetTimeout/10)
-}
-
-// mayBeOpen tells whether chance decides, at this moment, whether it is open or half open.
-func (b *breakerReading) mayBeOpen(now time.Time) bool {
-	return b.state == halfOpen && !now.After(b.openAtLatest())
 }
 
 // probeNow ends the wait.
-func (b *breakerReading) probeNow() {
+func (b *breakerReading) probeNow(now time.Time) {
+	b.opened[len(b.opened)-1].to = now
 	b.enter(halfOpen)
+}
+
+// awakeBetween is the time between two moments without that in which it was open.
+func (b *breakerReading) awakeBetween(from, to time.Time) time.Duration {
+	awake := to.Sub(from)
+	for _, s := range b.opened {
+		awake -= max(0, earliest(s.to, to).Sub(latest(s.from, from)))
+	}
+	return awake
 }
 
 // probe notes that the probe goes out.
 func (b *breakerReading) probe() {
 	b.probing = true
-	b.opened = time.Time{}
+	b.unseen = false
+}
+
+func (b *breakerReading) isProbe(era int) bool { return b.state == halfOpen && b.era == era }
+
+func (b *breakerReading) delivered(era int) {
+	if era == b.era {
+		b.rejections, b.refused = 0, false
+	}
+	b.well(era)
 }
 
 func (b *breakerReading) well(era int) {
@@ -81,8 +107,21 @@ func (b *breakerReading) fail(era int, now time.Time) (opens bool) {
 	b.failures++
 	opens = b.state == halfOpen || b.failures >= b.FailureThreshold
 	if opens {
-		b.enter(open)
-		b.opened = now
+		b.open(now)
+	}
+	return opens
+}
+
+// reject counts a rejection that may be the endpoint's fault.
+func (b *breakerReading) reject(era int, now time.Time) (opens bool) {
+	if era != b.era {
+		return false
+	}
+	b.rejections++
+	opens = b.RejectionThreshold != config.NoRejectionThreshold && b.rejections >= int(b.RejectionThreshold)
+	if opens {
+		b.refused = true
+		b.open(now)
 	}
 	return opens
 }

@@ -41,8 +41,9 @@ type cargo struct {
 	delivered bool // some of it was
 	place     place
 	due       time.Time
-	era       int // the breaker's, when the latest attempt began
-	probed    int // the number of the latest probe that it was
+	sent      time.Time // the latest attempt
+	era       int       // the breaker's, when the latest attempt began
+	probed    int       // the number of the latest probe that it was
 }
 
 // load is what goes out together.
@@ -57,7 +58,9 @@ type history struct {
 	tries           int
 	failures        int
 	charged         int
-	deliveredBefore int // by the endpoint, when the latest attempt ended
+	deliveredBefore int         // by the endpoint, when the latest attempt ended
+	passedOver      []time.Time // ends of attempts that were away although others were delivered
+	unprocessed     bool        // an attempt was not processed
 }
 
 func newCargo(passages []*passage) *cargo {

@@ -21,11 +21,7 @@ type closingUnderWay struct {
 	err      error
 }
 
-// perform calls Close at a moment at which it is known whether each breaker is open.
 func (c closing) perform(r *run) {
-	for r.chanceDecides() && r.broken == nil {
-		r.pass(time.Second)
-	}
 	r.close(c.context())
 	now := time.Now()
 	for _, o := range r.oracles {
@@ -69,10 +65,6 @@ func (c closing) times(now time.Time, shutdownTimeout time.Duration) (cutoff, ca
 // stopped tells whether a Close has returned.
 func (r *run) stopped() bool {
 	return slices.ContainsFunc(r.closings, func(c *closingUnderWay) bool { return !c.returned.IsZero() })
-}
-
-func (r *run) chanceDecides() bool {
-	return slices.ContainsFunc(r.oracles, func(o *oracle) bool { return o.breaker.mayBeOpen(time.Now()) })
 }
 
 func (r *run) close(ctx context.Context, cancel context.CancelFunc) {

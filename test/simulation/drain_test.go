@@ -51,7 +51,7 @@ func (o *oracle) drainOn() {
 	o.giveUp(func(p *passage) bool { return p.place() == retrying && p.cargo.due.After(d.cutoff) })
 	if o.breaker.state == open {
 		d.probed = true
-		o.breaker.probeNow()
+		o.breaker.probeNow(o.now)
 		o.seen["probe of a drain"]++
 	}
 }

@@ -20,6 +20,7 @@ func scenarios() *rapid.Generator[scenario] {
 		for range s.webhook.Endpoints {
 			s.receivers = append(s.receivers, drawBehaviour(t))
 		}
+		s.jitter = rapid.Uint64Range(0, jitters-1).Draw(t, "jitter")
 		watch(&s)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			s.steps = append(s.steps, drawStep(t, len(s.webhook.Endpoints)-1, giants))
@@ -79,10 +80,12 @@ func drawEndpoint(t *rapid.T, giants bool, name string) config.Endpoint {
 			MaxInterval:     one(t, ms(30_000, 1000, 2000)...),
 			Multiplier:      one(t, 2, 1, 1.5, 3),
 			MaxRetryAfter:   one(t, ms(300_000, 1000, 20_000)...),
+			GiveUpAfter:     one(t, ms(3_600_000, 500, 2000, 20_000)...),
 		},
 		CircuitBreaker: config.CircuitBreaker{
-			FailureThreshold: rapid.IntRange(1, 5).Draw(t, "failure_threshold"),
-			ResetTimeout:     one(t, ms(60_000, 200, 1000, 10_000)...),
+			FailureThreshold:   rapid.IntRange(1, 5).Draw(t, "failure_threshold"),
+			RejectionThreshold: one[config.RejectionThreshold](t, 20, 1, 2, 3, 5, config.NoRejectionThreshold),
+			ResetTimeout:       one(t, ms(60_000, 200, 1000, 10_000)...),
 		},
 		Batch:      drawBatch(t),
 		RateLimit:  one(t, config.RateLimit{}, config.RateLimit{}, config.RateLimit{}, config.RateLimit{PerSecond: 3, Burst: 2}, config.RateLimit{PerSecond: 0.5}, config.RateLimit{PerSecond: 100, Burst: 10}),
@@ -93,7 +96,18 @@ func drawEndpoint(t *rapid.T, giants bool, name string) config.Endpoint {
 	if giants || chance(t, 3) {
 		e.QueueBytes = 64 << 10
 	}
+	if chance(t, 4) {
+		impatient(t, &e)
+	}
 	return e
+}
+
+// impatient makes an endpoint that gives an event up soon that its receiver turns away.
+func impatient(t *rapid.T, e *config.Endpoint) {
+	e.Events, e.TopicFilters, e.MaxAge, e.RateLimit = nil, nil, 0, config.RateLimit{}
+	e.Retry.InitialInterval, e.Retry.MaxInterval, e.Retry.Multiplier = 100*time.Millisecond, time.Second, 1
+	e.Retry.GiveUpAfter = one(t, ms(500, 3000, 20_000)...)
+	e.Workers++
 }
 
 func drawBatch(t *rapid.T) config.Batch {
@@ -108,13 +122,19 @@ func drawBatch(t *rapid.T) config.Batch {
 }
 
 func drawBehaviour(t *rapid.T) behaviour {
+	if chance(t, 5) {
+		return behaviour{latency: one(t, ms(0, 5)...), usual: well, poison: &unavailable, poisoned: 20}
+	}
 	b := behaviour{latency: one(t, ms(0, 5, 50, 300, 2000)...), usual: drawAnswer(t)}
 	if chance(t, 4) {
 		b.flap, b.other = one(t, ms(10, 100, 1000, 10_000)...), drawAnswer(t)
 	}
 	if chance(t, 2) {
 		poison := rapid.SampledFrom(answers).Draw(t, "poison")
-		b.poison = &poison
+		b.poison, b.poisoned = &poison, one(t, 3, 3, 20)
+	}
+	if chance(t, 3) {
+		b.rarely, b.oddly = rapid.IntRange(2, 5).Draw(t, "rarely"), drawAnswer(t)
 	}
 	if chance(t, 4) {
 		b.most = rapid.IntRange(1, 5).Draw(t, "most")
@@ -138,13 +158,15 @@ func drawStep(t *rapid.T, receivers int, giants bool) step {
 }
 
 func drawAction(t *rapid.T, receivers int, giants bool) action {
-	switch one(t, "one", "few", "turn", "few", "few", "turn", "burst", "few", "turn", "few", "silence", "one", "few", "turn", "burst", "few", "one", "turn", "replay", "replay", "closing") {
+	switch one(t, "one", "few", "turn", "few", "few", "turn", "burst", "few", "turn", "few", "silence", "one", "few", "turn", "burst", "few", "one", "turn", "replay", "replay", "trickle", "trickle", "closing") {
 	case "one":
 		return drawOffering(t, 1, giants)
 	case "few":
 		return drawOffering(t, rapid.IntRange(2, 20).Draw(t, "events"), giants)
 	case "burst":
 		return drawOffering(t, rapid.IntRange(50, 250).Draw(t, "events"), giants)
+	case "trickle":
+		return trickle{events: rapid.IntRange(10, 100).Draw(t, "events"), every: one(t, ms(10, 100, 1000, 20_000)...), spec: drawEvent(t, 0)}
 	case "turn":
 		return turn{rapid.IntRange(0, receivers-1).Draw(t, "receiver"), drawBehaviour(t)}
 	case "replay":
@@ -172,7 +194,7 @@ func drawOffering(t *rapid.T, events int, giants bool) offering {
 	case giants:
 		o.apart = true
 		for range min(events, 10) {
-			o.events = append(o.events, drawEvent(t, one(t, 0, 20_000, 10_000, 40_000, 62_000, 66_000)))
+			o.events = append(o.events, drawEvent(t, one(t, 0, 20_000, 10_000, 40_000, 62_000, 65_500)))
 		}
 	case events == 1:
 		o.events = []eventSpec{drawEvent(t, one(t, 0, 5000, 10_000))}

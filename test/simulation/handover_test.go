@@ -26,6 +26,16 @@ func (o offering) perform(r *run) {
 	}
 }
 
+func (t trickle) perform(r *run) {
+	for range t.events {
+		offering{way: byNotify, events: []eventSpec{t.spec}}.performAtOnce(r)
+		r.pass(t.every)
+		if r.broken != nil {
+			return
+		}
+	}
+}
+
 func (o offering) performAtOnce(r *run) {
 	if o.way == byPID && r.stopped() {
 		return // what is sent to an actor that is no more, the actor system counts

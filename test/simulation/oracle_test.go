@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // oracle reads what one receiver saw, and knows from the rules of behaviour alone what may happen next, and what must.
@@ -30,8 +31,9 @@ type oracle struct {
 	breaker    breakerReading
 	paused     time.Time // until then
 	drain      drainReading
-	givenUp    map[*event]time.Time // by the endpoint, as refused max_attempts times
-	seen       map[string]int       // how often a scenario came to what it is meant to reach
+	throttles  throttleReading
+	givenUp    map[*event]*store.DeadLetter // by the endpoint, for its attempts or their time
+	seen       map[string]int               // how often a scenario came to what it is meant to reach
 
 	broken *violation
 	story  []moment
@@ -42,7 +44,7 @@ type violation struct {
 	rule, detail string
 }
 
-func newOracle(endpoint config.Endpoint, began time.Time) *oracle {
+func newOracle(endpoint config.Endpoint, began time.Time, jitter func(time.Time) float64) *oracle {
 	return &oracle{
 		Endpoint: endpoint,
 		began:    began,
@@ -51,8 +53,8 @@ func newOracle(endpoint config.Endpoint, began time.Time) *oracle {
 		ids:      map[string]bool{},
 		rate:     newRateReading(endpoint.RateLimit, began),
 		account:  newAccount(),
-		breaker:  breakerReading{CircuitBreaker: endpoint.CircuitBreaker, state: closed},
-		givenUp:  map[*event]time.Time{},
+		breaker:  breakerReading{CircuitBreaker: endpoint.CircuitBreaker, jitter: jitter, state: closed},
+		givenUp:  map[*event]*store.DeadLetter{},
 		seen:     map[string]int{},
 	}
 }
@@ -169,7 +171,7 @@ func (o *oracle) mustSendBy() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	at, ok := o.nextDue()
-	at = latest(at, o.now, o.paused, o.breaker.openAtLatest(), o.rate.freeAt(o.now))
+	at = latest(at, o.now, o.paused, o.breaker.openUntil(), o.rate.freeAt(o.now))
 	return at, ok && !o.drain.expired(at)
 }
 

@@ -15,12 +15,15 @@ import (
 
 // behaviour is how a receiver treats what it is sent.
 type behaviour struct {
-	latency time.Duration
-	usual   answer
-	flap    time.Duration // how long it gives the usual answer, then the other one, then the usual one …; 0: no change
-	other   answer
-	poison  *answer // what every third event gets, and a batch that has one; nil for the same as all
-	most    int     // events that it takes in one request, 0 for any number; it answers 413 to more
+	latency  time.Duration
+	usual    answer
+	flap     time.Duration // how long it gives the usual answer, then the other one, then the usual one …; 0: no change
+	other    answer
+	poison   *answer // what one event of poisoned gets, and a batch that has one; nil for the same as all
+	poisoned int
+	oddly    answer // what it gives now and then, to one attempt of rarely
+	rarely   int    // 0: to none
+	most     int    // events that it takes in one request, 0 for any number; it answers 413 to more
 }
 
 // answer is the end of an attempt.
@@ -32,9 +35,12 @@ type answer struct {
 }
 
 var (
-	well     = answer{name: "well", outcome: messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}}
-	timedOut = answer{name: "hung", hangs: true, outcome: messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: context.DeadlineExceeded}}
-	answers  = []answer{
+	well        = answer{name: "well", outcome: messages.Outcome{Kind: messages.OutcomeDelivered, Status: 200, Sent: true}}
+	timedOut    = answer{name: "hung", hangs: true, outcome: messages.Outcome{Kind: messages.OutcomeFailed, Sent: true, Err: context.DeadlineExceeded}}
+	unavailable = status(503, messages.OutcomeAway)
+	throttling  = status(429, messages.OutcomeThrottled)
+	unprocessed = answer{name: "refusing streams", outcome: messages.Outcome{Kind: messages.OutcomeNotProcessed, Sent: true, Err: errors.New("stream refused")}}
+	answers     = []answer{
 		well,
 		timedOut,
 		{name: "unreachable", hangs: true, outcome: messages.Outcome{Kind: messages.OutcomeAway, Err: context.DeadlineExceeded}},
@@ -49,7 +55,11 @@ var (
 		status(500, messages.OutcomeFailed),
 		status(401, messages.OutcomeAway),
 		status(404, messages.OutcomeAway),
-		status(503, messages.OutcomeAway),
+		unavailable,
+		status(410, messages.OutcomeRejected), // to a URL that is made from the event
+		throttling,
+		unprocessed,
+		{name: "out of descriptors", outcome: messages.Outcome{Kind: messages.OutcomeLocal, Err: errors.New("too many open files")}},
 	}
 )
 
@@ -61,7 +71,7 @@ func status(code int, kind messages.OutcomeKind) answer {
 }
 
 func retryAfter(code int, pause time.Duration) answer {
-	busy := status(code, messages.OutcomeAway)
+	busy := status(code, messages.OutcomeThrottled)
 	busy.name += fmt.Sprintf(" with Retry-After %v", pause)
 	busy.outcome.PauseAsked, busy.outcome.Pause = true, pause
 	return busy
@@ -73,7 +83,10 @@ func (b behaviour) String() string {
 		text += fmt.Sprintf(", by turns of %v %s", b.flap, b.other.name)
 	}
 	if b.poison != nil {
-		text += fmt.Sprintf(", to every third event %s", b.poison.name)
+		text += fmt.Sprintf(", to one event in %d %s", b.poisoned, b.poison.name)
+	}
+	if b.rarely > 0 {
+		text += fmt.Sprintf(", to one in %d %s", b.rarely, b.oddly.name)
 	}
 	if b.most > 0 {
 		text += fmt.Sprintf(", takes %d events at most", b.most)
@@ -81,13 +94,15 @@ func (b behaviour) String() string {
 	return text
 }
 
-// answerTo is what the receiver does with events that come at this time since the beginning.
-func (b behaviour) answerTo(events []*event, at time.Duration) answer {
+// answerTo is what the receiver does with the nth request, of events that come at this time since the beginning.
+func (b behaviour) answerTo(nth int, events []*event, at time.Duration) answer {
 	switch {
 	case b.most > 0 && len(events) > b.most:
 		return status(413, messages.OutcomeRejected)
-	case b.poison != nil && slices.ContainsFunc(events, func(e *event) bool { return e.number%3 == 0 }):
+	case b.poison != nil && slices.ContainsFunc(events, func(e *event) bool { return e.number%b.poisoned == 0 }):
 		return *b.poison
+	case b.rarely > 0 && nth*617_929%999_983%b.rarely == 0: // 999,983 is prime
+		return b.oddly
 	case b.flap > 0 && at/b.flap%2 == 1:
 		return b.other
 	}
@@ -121,6 +136,7 @@ type receiver struct {
 
 	mu        sync.Mutex
 	behaviour behaviour
+	attempts  int
 	unread    []moment
 	closed    bool
 	broken    *violation // seen by the receiver itself
@@ -167,8 +183,9 @@ func (r *receiver) begin(id string, envelopes []*messages.Envelope) (*attempt, a
 	if r.closed && r.broken == nil {
 		r.broken = &violation{rule: "nothing is sent after the endpoint was closed", detail: a.String()}
 	}
+	r.attempts++
 	r.unread = append(r.unread, moment{at: now, attempt: a})
-	answer := r.behaviour.answerTo(a.events, now.Sub(r.world.began))
+	answer := r.behaviour.answerTo(r.attempts, a.events, now.Sub(r.world.began))
 	lasts := r.behaviour.latency
 	if answer.hangs || lasts >= r.endpoint.Timeout {
 		lasts = r.endpoint.Timeout

@@ -4,8 +4,7 @@ import (
 	"context"
 	"testing/synctest"
 
-	"github.com/fluxmq/webhookd/actors"
-	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // replaying replays the dead letters of one endpoint, or of all.
@@ -37,10 +36,10 @@ const (
 
 // perform replays while all letters are kept: memory has room for the latest ones only.
 func (a replaying) perform(r *run) {
-	if len(r.closings) > 0 || len(r.kept) > actors.MaxDeadLetters/2 || r.keptBytes() > actors.MaxDeadLettersBytes/2 {
+	if len(r.closings) > 0 || len(r.kept) > store.MaxDeadLetters/2 || r.keptBytes() > store.MaxDeadLettersBytes/2 {
 		return
 	}
-	filter := messages.DeadLetterFilter{}
+	filter := store.DeadLetterFilter{}
 	if a.endpoint >= 0 {
 		filter.Endpoint = r.oracles[a.endpoint].Name
 	}
@@ -61,7 +60,7 @@ func (r *run) keptBytes() int {
 	return bytes
 }
 
-func (r *run) replay(filter messages.DeadLetterFilter) (result messages.ReplayResult) {
+func (r *run) replay(filter store.DeadLetterFilter) (result store.ReplayResult) {
 	full := map[*oracle]bool{}
 	for _, l := range r.kept {
 		o := l.oracle

@@ -25,6 +25,7 @@ func (o *oracle) begin(a *attempt) {
 	c.place = flying
 	c.next().tries++
 	c.era = o.breaker.era
+	c.sent = o.now
 	o.flying++
 	o.rate.take(o.now)
 }

@@ -18,9 +18,11 @@ func (o *oracle) end(a *attempt) {
 	c.place, c.due = retrying, o.now
 	if !a.panicked {
 		o.account.attempts[a.outcome.Kind]++
+		o.throttles.hear(a)
 	}
 	switch {
 	case a.panicked:
+		c.next().deliveredBefore = o.delivered
 		o.breaker.ignore(c.era)
 		o.blame(c, "panic", len(c.next().passages) > 1)
 	case a.cutShort:
@@ -28,7 +30,7 @@ func (o *oracle) end(a *attempt) {
 	case a.outcome.Kind == messages.OutcomeDelivered:
 		o.deliver(c)
 	case a.outcome.Kind == messages.OutcomeRejected:
-		o.reject(c, a.outcome.Status)
+		o.reject(c, a.outcome)
 	default:
 		o.endInVain(c, a.outcome)
 	}
@@ -38,7 +40,7 @@ func (o *oracle) end(a *attempt) {
 
 func (o *oracle) deliver(c *cargo) {
 	o.delivered += len(c.next().passages)
-	o.breaker.well(c.era)
+	o.breaker.delivered(c.era)
 	if c.delivered {
 		o.seen["parts of a batch delivered"]++
 	}
@@ -47,23 +49,34 @@ func (o *oracle) deliver(c *cargo) {
 }
 
 // reject takes a refusal. A batch that is refused in all its parts is one failure.
-func (o *oracle) reject(c *cargo, status int) {
+func (o *oracle) reject(c *cargo, outcome messages.Outcome) {
 	l := c.next()
+	if o.breaker.isProbe(c.era) && o.breaker.refused {
+		o.seen["rejected probe kept"]++
+		o.breaker.fail(c.era, o.now)
+		o.charge(c, outcome)
+		return
+	}
 	l.deliveredBefore = o.delivered
-	splits := len(l.passages) > 1 && (status == 400 || status == 413 || status == 422)
+	splits := len(l.passages) > 1 && refusedForOne(outcome.Status)
+	aboutEvent := slices.Contains([]int{0, 404, 405, 410, 413}, outcome.Status)
 	switch {
+	case !splits && !aboutEvent && o.breaker.reject(c.era, o.now):
+		o.seen["breaker opened by rejections"]++
 	case o.Batch.MaxEvents == 1 || c.delivered:
 		o.breaker.well(c.era)
 	case !splits && len(c.parts) == 1:
 		if o.breaker.fail(c.era, o.now) {
 			o.seen["breaker opened by refusals"]++
 		}
-	case o.breaker.state == halfOpen && o.breaker.era == c.era:
+	case o.breaker.isProbe(c.era):
 		o.breaker.ignore(c.era)
 		o.unfinished = c
 	}
 	o.blame(c, "rejected", splits)
 }
+
+func refusedForOne(status int) bool { return status == 400 || status == 413 || status == 422 }
 
 // blame gives up what went out, or takes it apart to find the event that is to blame.
 func (o *oracle) blame(c *cargo, reason string, splits bool) {
@@ -92,52 +105,109 @@ func (o *oracle) endCutShort(c *cargo, a *attempt) {
 	}
 }
 
+// endInVain takes an attempt that was not delivered, and not rejected.
 func (o *oracle) endInVain(c *cargo, outcome messages.Outcome) {
-	l := c.next()
-	charged := false
-	switch {
-	case outcome.PauseAsked:
-		o.paused = latest(o.paused, o.now.Add(min(outcome.Pause, o.Retry.MaxRetryAfter)))
+	switch outcome.Kind {
+	case messages.OutcomeThrottled:
+		o.paused = latest(o.paused, o.now.Add(o.throttle(c, outcome)))
 		o.breaker.ignore(c.era)
-		o.seen["pause"]++
+		o.again(c, outcome)
+	case messages.OutcomeLocal:
+		o.seen["local"]++
+		o.breaker.ignore(c.era)
+		o.again(c, outcome)
+	case messages.OutcomeNotProcessed:
+		o.breaker.ignore(c.era)
+		if l := c.next(); !l.unprocessed {
+			o.seen["not processed, the first time"]++
+			l.unprocessed, l.deliveredBefore = true, o.delivered
+			return
+		}
+		o.seen["not processed, again"]++
+		o.beAway(c, outcome)
+	case messages.OutcomeAway:
+		o.fail(c)
+		o.beAway(c, outcome)
 	default:
-		if o.breaker.fail(c.era, o.now) {
-			o.seen["breaker opened"]++
-		}
-		charged = o.charge(l, outcome)
-	}
-	l.deliveredBefore = o.delivered
-	exhausted := charged && l.charged >= o.Retry.MaxAttempts
-	if o.Retry.MaxAttempts == 1 && (outcome.Sent || exhausted) || exhausted && len(l.passages) == 1 {
-		o.finish(c, func(p *passage) { o.lose(p, "max_attempts") })
-		return
-	}
-	for _, p := range l.passages {
-		if o.givenUp[p.event].Equal(o.now) {
-			o.breaks("max_attempts bounds the attempts charged, and none is charged to an endpoint that is away",
-				"%v was given up with %d charged", p, l.charged)
-		}
-	}
-	c.due = o.now.Add(o.backoff(l.failures))
-	l.failures++
-	if exhausted {
-		o.seen["split when exhausted"]++
-		c.split()
+		o.fail(c)
+		o.charge(c, outcome)
 	}
 }
 
-// charge counts a failure against its events: always where the endpoint took the request, and where it was away only if it
-// delivered another event since their previous attempt.
-func (o *oracle) charge(l *load, outcome messages.Outcome) bool {
-	charged := outcome.Kind == messages.OutcomeFailed
-	if !charged && l.tries > 1 {
-		charged = o.delivered > l.deliveredBefore
-		o.seen[map[bool]string{true: "away, and charged", false: "away, and not charged"}[charged]]++
+func (o *oracle) fail(c *cargo) {
+	if o.breaker.fail(c.era, o.now) {
+		o.seen["breaker opened"]++
 	}
-	if charged {
-		l.charged++
+}
+
+// charge counts an attempt against its events.
+func (o *oracle) charge(c *cargo, outcome messages.Outcome) {
+	l := c.next()
+	l.charged++
+	if l.charged >= o.Retry.MaxAttempts {
+		o.exhaust(c, outcome, "max_attempts")
+		return
 	}
-	return charged
+	o.wait(c)
+}
+
+// beAway gives events up that others were delivered before, again and again, for as long as give_up_after while the
+// breaker was not open.
+func (o *oracle) beAway(c *cargo, outcome messages.Outcome) {
+	l := c.next()
+	if l.tries > 1 && o.delivered > l.deliveredBefore {
+		l.passedOver = slices.Concat(l.passedOver, []time.Time{o.now})
+		o.seen["away, though others were delivered"]++
+		enough := len(l.passedOver) >= 20 && len(l.passedOver) >= o.Retry.MaxAttempts
+		if enough && o.breaker.awakeBetween(l.passedOver[0], o.now) >= o.Retry.GiveUpAfter {
+			o.exhaust(c, outcome, "give_up_after")
+			return
+		}
+		if enough && o.now.Sub(l.passedOver[0]) >= o.Retry.GiveUpAfter {
+			o.seen["away for long, but the breaker was open"]++
+		}
+	}
+	o.again(c, outcome)
+}
+
+// exhaust gives events up, or takes them apart.
+func (o *oracle) exhaust(c *cargo, outcome messages.Outcome, reason string) {
+	l := c.next()
+	if len(l.passages) == 1 || o.Retry.MaxAttempts == 1 && processed(outcome) {
+		o.finish(c, func(p *passage) { o.lose(p, reason) })
+		return
+	}
+	o.wait(c)
+	o.seen["split when exhausted"]++
+	c.split()
+}
+
+// again lets events go out again that were charged nothing.
+func (o *oracle) again(c *cargo, outcome messages.Outcome) {
+	if o.Retry.MaxAttempts == 1 && processed(outcome) {
+		o.finish(c, func(p *passage) { o.lose(p, "max_attempts") })
+		return
+	}
+	o.wait(c)
+}
+
+// processed tells whether the receiver may have done something with the request.
+func processed(outcome messages.Outcome) bool {
+	refused := outcome.Kind == messages.OutcomeRejected && refusedForOne(outcome.Status)
+	return outcome.Sent && outcome.Kind != messages.OutcomeNotProcessed && !refused
+}
+
+func (o *oracle) wait(c *cargo) {
+	l := c.next()
+	for _, p := range l.passages {
+		if letter := o.givenUp[p.event]; len(l.passages) == 1 && letter != nil && letter.Time.Equal(o.now) {
+			o.breaks("max_attempts bounds the attempts charged, and give_up_after the time in which others were delivered",
+				"%v was given up for %s with %d charged, passed over at %v", p, letter.Reason, l.charged, l.passedOver)
+		}
+	}
+	l.deliveredBefore = o.delivered
+	c.due = o.now.Add(o.backoff(l.failures))
+	l.failures++
 }
 
 func (o *oracle) backoff(n int) time.Duration {

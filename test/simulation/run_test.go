@@ -18,6 +18,7 @@ import (
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // run is a scenario under way.
@@ -30,7 +31,7 @@ type run struct {
 	oracles   []*oracle // of the receivers
 	root      account
 	closings  []*closingUnderWay
-	letters   []*messages.DeadLetter
+	letters   []*store.DeadLetter
 	kept      []*keptLetter // of letters
 	broken    *violation
 }
@@ -59,7 +60,8 @@ func newRun(s scenario) *run {
 	cfg := config.Default()
 	cfg.BrokerID = brokerID
 	cfg.Webhook = s.webhook
-	handle, err := router.Spawn(r.system, cfg, router.WithLogger(log), router.WithSenders(r.newReceiver))
+	handle, err := router.Spawn(r.system, cfg, router.WithLogger(log), router.WithSenders(r.newReceiver),
+		router.WithJitter(func() float64 { return r.jitterAt(time.Now()) }))
 	if err != nil {
 		r.breaks("a valid configuration spawns a router", "%v", err)
 		return r
@@ -72,7 +74,7 @@ func newRun(s scenario) *run {
 func (r *run) newReceiver(endpoint config.Endpoint) (actors.Sender, error) {
 	receiver := &receiver{endpoint: endpoint, world: r.world, behaviour: r.scenario.receivers[len(r.receivers)]}
 	r.receivers = append(r.receivers, receiver)
-	r.oracles = append(r.oracles, newOracle(endpoint, r.began))
+	r.oracles = append(r.oracles, newOracle(endpoint, r.began, r.jitterAt))
 	return receiver, nil
 }
 
@@ -152,6 +154,11 @@ func (r *run) compareRoot(l delivery.Ledger) {
 	}
 }
 
+// jitterAt is the chance of this moment.
+func (r *run) jitterAt(now time.Time) float64 {
+	return float64((uint64(now.Sub(r.began))*2_654_435_761+r.jitter)%jitters) / (jitters - 1)
+}
+
 func (t turn) perform(r *run) { r.receivers[t.receiver].turn(t.to) }
 
 // recover lets all receivers be well, until nothing is held any more.
@@ -197,7 +204,7 @@ func (r *run) readDeadLetters(stats router.Stats) {
 		total += int(endpoint.Total(delivery.KindDeadLettered))
 	}
 	latest := r.handle.DeadLetters()
-	if len(latest) != min(total, actors.MaxDeadLetters) {
+	if len(latest) != min(total, store.MaxDeadLetters) {
 		r.breaks("every event that was given up is a dead letter", "there are %d, not %d", len(latest), total)
 		return
 	}
@@ -206,17 +213,17 @@ func (r *run) readDeadLetters(stats router.Stats) {
 	for _, l := range latest {
 		o, e := r.oracleOf(l), r.eventOf(l)
 		r.kept = append(r.kept, &keptLetter{event: e, oracle: o})
-		if l.Reason == "max_attempts" {
-			o.givenUp[e] = l.Time
+		if l.Reason == "max_attempts" || l.Reason == "give_up_after" {
+			o.givenUp[e] = l
 		}
 	}
 }
 
-func (r *run) oracleOf(l *messages.DeadLetter) *oracle {
+func (r *run) oracleOf(l *store.DeadLetter) *oracle {
 	return r.oracles[slices.IndexFunc(r.oracles, func(o *oracle) bool { return o.Name == l.Endpoint })]
 }
 
-func (r *run) eventOf(l *messages.DeadLetter) *event {
+func (r *run) eventOf(l *store.DeadLetter) *event {
 	e, err := r.recognise(l.Event)
 	if err != nil {
 		r.breaks("a dead letter has the bytes that were sent", "%v", err)

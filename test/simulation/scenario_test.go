@@ -12,6 +12,7 @@ import (
 type scenario struct {
 	webhook   config.Webhook
 	receivers []behaviour // of webhook.Endpoints
+	jitter    uint64      // what chance begins with
 	steps     []step
 }
 
@@ -21,7 +22,11 @@ type step struct {
 	action action
 }
 
-// action is what happens in a step: an offering, a turn, a closing, or a silence.
+// jitters is how many values chance has. What it adds to reset_timeout is a whole number of milliseconds, as world.ending
+// needs it.
+const jitters = 5
+
+// action is what happens in a step: an offering, a trickle, a turn, a closing, or a silence.
 type action interface {
 	fmt.Stringer
 	perform(*run)
@@ -32,6 +37,13 @@ type offering struct {
 	way    way
 	events []eventSpec
 	apart  bool // each when what follows from the one before has happened
+}
+
+// trickle hands events over one by one.
+type trickle struct {
+	events int
+	every  time.Duration
+	spec   eventSpec
 }
 
 // way is how events are handed over.
@@ -84,6 +96,10 @@ func (o offering) String() string {
 		return fmt.Sprintf("by %s, one after the other, %v", o.way, o.events)
 	}
 	return fmt.Sprintf("by %s %v", o.way, o.events)
+}
+
+func (t trickle) String() string {
+	return fmt.Sprintf("%d events, one every %v, each %v", t.events, t.every, t.spec)
 }
 
 func (t turn) String() string  { return fmt.Sprintf("receiver %d is %v", t.receiver, t.to) }

@@ -60,8 +60,11 @@ func newDoors(cfg config.Config, handle *router.Handle, log *slog.Logger) (Doors
 		if d.Admin, err = admin.New(*section, handle, Version(), log); err != nil {
 			return d, fmt.Errorf("admin: %w", err)
 		}
+		if d.Broker != nil {
+			err = d.Admin.ShowBroker(d.Broker)
+		}
 	}
-	return d, nil
+	return d, err
 }
 
 // Start runs everything. Nothing is left running when it fails.

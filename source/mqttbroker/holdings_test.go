@@ -1,0 +1,93 @@
+package mqttbroker
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/config"
+)
+
+func TestQueueOutlivesATakeoverAndEndsWithItsSession(t *testing.T) {
+	broker, _ := startBroker(t, config.MQTTBroker{})
+	old := newRawClient(t, broker, "c", 4, resuming)
+	old.send(subscribePacket("t", 1))
+	old.receive()
+	publisher := newRawClient(t, broker, "publisher", 4)
+	publisher.send(publishPacket(0x32, "t", 1_000))
+	publisher.receive()
+	old.receive() // and acknowledges nothing
+	queued := broker.Used()["queues"]
+	require.Greater(t, queued, int64(1_000))
+	resumed := newRawClient(t, broker, "c", 4, resuming)
+	resumed.receive()
+	require.Equal(t, queued, broker.Used()["queues"])
+	newRawClient(t, broker, "c", 4, fresh)
+	require.Zero(t, broker.Used()["queues"])
+	require.Zero(t, broker.Used()["subscriptions"])
+}
+
+func TestSubscriptionThatIsReplacedOrGoneAcknowledgesNothing(t *testing.T) {
+	broker, _ := startBroker(t, config.MQTTBroker{})
+	c := newRawClient(t, broker, "c", 4)
+	for _, packet := range [][]byte{subscribePacket("t", 1), subscribePacket("t", 2)} {
+		c.send(packet)
+		c.receive()
+	}
+	require.True(t, broker.quotas.holdings.acknowledges("c"))
+	c.send(subscribePacket("t", 0))
+	c.receive()
+	require.False(t, broker.quotas.holdings.acknowledges("c"))
+}
+
+func TestRoomForRetainedMessagesIsGivenBackAfterEachSubscribe(t *testing.T) {
+	broker, _ := startBroker(t, config.MQTTBroker{})
+	c := newRawClient(t, broker, "c", 4)
+	c.send(subscribePacket("#", 0))
+	c.receive()
+	c.ping()
+	require.True(t, broker.bounds.replaying.TryAcquire(broker.bounds.replayBytes))
+}
+
+func TestClientThatReadsNoAnswersIsAskedForNoMore(t *testing.T) {
+	b := newBounds(config.MQTTBroker{}.Complete())
+	client, server := net.Pipe() // in which a write waits for its reader
+	t.Cleanup(func() { _ = client.Close() })
+	conn := newClientConn(server, b, func(flush func()) { go flush() })
+	_, err := conn.Write(make([]byte, b.clientBytes))
+	require.NoError(t, err)
+	asked := make(chan error, 1)
+	go func() { _, err := conn.Read(make([]byte, 1)); asked <- err }()
+	require.NoError(t, client.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
+	_, err = client.Write([]byte{0xC0, 0})
+	require.Error(t, err, "nobody reads")
+	require.NoError(t, conn.Close())
+	require.ErrorIs(t, <-asked, net.ErrClosed)
+	conn.outgoing.await()
+	require.Zero(t, b.outgoing.used.Load())
+}
+
+func TestAcknowledgedPublishLeavesTheSessionsOwnQueueAlone(t *testing.T) {
+	broker, _ := startBroker(t, config.MQTTBroker{})
+	sleeper := newRawClient(t, broker, "c", 4, resuming)
+	sleeper.send(subscribePacket("t", 1))
+	sleeper.receive()
+	publisher := newRawClient(t, broker, "publisher", 4)
+	for i := range 3 {
+		publisher.send(publishPacket(0x32, "t", 100*i))
+		publisher.receive()
+		sleeper.receive()
+	}
+	before := broker.Used()["queues"]
+	client, known := broker.server.Clients.Get("c")
+	require.True(t, known)
+	own := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: 1, Created: 1}
+	broker.quotas.OnQosComplete(client, own)
+	require.Equal(t, before, broker.Used()["queues"])
+	own.Created = 0
+	broker.quotas.OnQosComplete(client, own)
+	require.Less(t, broker.Used()["queues"], before)
+}
