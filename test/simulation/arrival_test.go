@@ -21,19 +21,17 @@ func (o *oracle) arrive(events []*event, ledger delivery.Ledger, moments []momen
 }
 
 func (o *oracle) arriveAlone(e *event) {
-	switch {
-	case !o.fits(0, 0, e):
+	if !o.fits(0, 0, e) {
 		o.refuse("too_large")
 		return
-	case o.DropPolicy == config.DropNewest && !o.fits(len(o.held), o.bytes(), e):
-		o.refuse("refused")
-		return
-	case !o.fits(len(o.staying()), bytesOf(o.staying()), e):
+	}
+	victims, ok := o.givingWay(e)
+	if !ok {
 		o.refuse("refused")
 		return
 	}
-	for !o.fits(len(o.held), o.bytes(), e) {
-		o.evict()
+	for _, p := range victims {
+		o.evict(p, e)
 	}
 	o.accept(e)
 }
@@ -82,12 +80,12 @@ func (o *oracle) evictDown(candidates []*passage, left int) {
 	}
 }
 
-// evict drops an event never sent, the oldest, or where there is none the oldest that waits for a retry.
-func (o *oracle) evict() {
-	p := o.oldest(waiting)
-	if p == nil {
-		p = o.oldest(retrying)
+func (o *oracle) evict(p *passage, newcomer *event) {
+	if p.place() == retrying {
 		o.seen["retry evicted"]++
+	}
+	if p.class() != newcomer.class() {
+		o.seen["another class gave way"]++
 	}
 	o.settle(p, evicted)
 }
@@ -123,13 +121,6 @@ func (o *oracle) fits(held int, bytes int64, events ...*event) bool {
 }
 
 func (o *oracle) bytes() int64 { return bytesOf(o.held) }
-
-// staying are the events that give way to none: those in flight, and those of a batch that was sent.
-func (o *oracle) staying() []*passage {
-	return slices.DeleteFunc(slices.Clone(o.held), func(p *passage) bool {
-		return p.place() != flying && (o.Batch.MaxEvents == 1 || p.place() != retrying)
-	})
-}
 
 func bytesOf(passages []*passage) int64 {
 	bytes := int64(0)

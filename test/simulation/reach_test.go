@@ -31,7 +31,7 @@ func TestScenariosReachWhatTheyAttack(t *testing.T) {
 		"dead_lettered rejected", "dead_lettered max_attempts", "dead_lettered panic", "dead_lettered unknown_outcome", "dead_lettered shutdown",
 		"dead_lettered max_age", "split", "split when exhausted", "parts of a batch delivered", "breaker opened by refusals", "rest of a probe",
 		"last of a burst", "replayed", "replay evicted", "no room for a replay",
-		"breaker opened", "pause", "probe", "probe of a drain", "retry evicted", "probe of another event",
+		"breaker opened", "pause", "probe", "probe of a drain", "retry evicted", "another class gave way", "probe of another event",
 		"dead_lettered give_up_after", "away, though others were delivered", "away for long, but the breaker was open",
 		"breaker opened by rejections", "rejected probe kept", "throttled in a row", "throttled together",
 		"not processed, the first time", "not processed, again", "local",
