@@ -19,7 +19,7 @@ const outage = 10 * time.Second
 const quick = `defaults:
   timeout: 2s
   retry: {initial_interval: 100ms, max_interval: 500ms}
-  circuit_breaker: {reset_timeout: 1s}
+  circuit_breaker: {reset_timeout: 1s, rejection_threshold: 0}
 `
 
 func requireAll(t *testing.T, r *receiver, count int) {

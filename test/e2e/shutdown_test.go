@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -137,7 +139,12 @@ func TestHalfSentRequestDecidesNeitherTheStopNorTheExitCode(t *testing.T) {
 		connection, err := net.Dial("tcp", p.Await("ingest is open")["address"].(string))
 		require.NoError(t, err)
 		defer connection.Close()
-		_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n%s", sent)
+		_, err = fmt.Fprintf(connection, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
+		require.NoError(t, err)
+		goOn, err := bufio.NewReader(connection).ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 100 Continue\r\n", goOn, "the body is being read")
+		_, err = io.WriteString(connection, sent)
 		require.NoError(t, err)
 	}
 	began := time.Now()

@@ -25,7 +25,7 @@ func settings(timeout time.Duration) string {
 defaults:
   timeout: %v
   retry: {initial_interval: 100ms, max_interval: 500ms}
-  circuit_breaker: {reset_timeout: 1s}
+  circuit_breaker: {reset_timeout: 1s, rejection_threshold: 0}
 `, timeout)
 }
 
