@@ -61,7 +61,7 @@ func TestEverythingAtOnce(t *testing.T) {
 
 	ledger := handle.Stats().Endpoints[0].Ledger
 	require.Zero(t, receiver.forged.Load(), "every request is signed, those with another token too")
-	require.Greater(t, receiver.delivered.Load(), int64(50))
+	require.Greater(t, receiver.delivered.Load(), int64(20))
 	require.Greater(t, ledger.Of(delivery.Delivered), uint64(receiver.delivered.Load()), "batches bring several events")
 	require.NotZero(t, ledger.AcceptedReplay)
 	require.Zero(t, ledger.Held())
