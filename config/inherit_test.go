@@ -66,11 +66,11 @@ func TestListsAndAuthAreInheritedWhole(t *testing.T) {
 }
 
 func TestExplicitlyEmptySwitchesADefaultOff(t *testing.T) {
-	inherits, without := load(t, "testdata/good/switched-off.yml").Webhook, config.Endpoint{}
+	inherits := load(t, "testdata/good/switched-off.yml").Webhook
 	require.Len(t, inherits.Resolve()[0].Secrets, 1)
 	require.NotEmpty(t, inherits.Resolve()[0].Auth.Bearer)
 
-	without = inherits.Resolve()[1]
+	without := inherits.Resolve()[1]
 	require.Empty(t, without.ClientIDs)
 	require.Empty(t, without.Secrets)
 	require.Empty(t, without.Headers)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -118,7 +119,8 @@ func (d *decoder) notes() []string {
 
 // addConsequent adds what validation found, but for what follows from a value that could not be read.
 func (d *decoder) addConsequent(err error) {
-	found, _ := err.(Errors)
+	var found Errors
+	errors.As(err, &found)
 	unread := map[string]bool{}
 	for path := range d.reported {
 		for ok := true; ok; path, ok = parentPath(path) {

@@ -100,7 +100,7 @@ func TestAnswerThatRepeatsTheRequestShowsNoSecretOfIt(t *testing.T) {
 		},
 		"token in a file": {
 			func(e *config.Endpoint) {
-				e.Auth = &config.Auth{BearerFile: config.Path(writeNew(t, []byte("topsecret\n")))}
+				e.Auth = &config.Auth{BearerFile: writeNew(t, []byte("topsecret\n"))}
 			},
 			func(r *http.Request) string { return r.Header.Get("Authorization") + " topsecret" },
 			"[secret] [secret]",

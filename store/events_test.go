@@ -28,12 +28,3 @@ func newEventOf(t testing.TB, id string, size int) *messages.Envelope {
 	require.Equal(t, size, event.Size())
 	return event
 }
-
-func newEvents(t testing.TB, ids ...string) []*messages.Envelope {
-	t.Helper()
-	var events []*messages.Envelope
-	for _, id := range ids {
-		events = append(events, newEvent(t, id))
-	}
-	return events
-}

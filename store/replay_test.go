@@ -174,7 +174,7 @@ func TestOfferThatFailsLeavesTheLetterOpen(t *testing.T) {
 				result.Until = c.result.Until
 				require.Equal(t, c.result, result)
 			}
-			if c.err == messages.ErrQueueFull {
+			if errors.Is(c.err, messages.ErrQueueFull) {
 				require.Equal(t, 1, offers, "the rest would not fit either")
 			}
 			var endpoint taker

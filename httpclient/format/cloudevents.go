@@ -39,7 +39,8 @@ func cloudEventsFormat(batches bool) Format {
 		for _, event := range events {
 			size += cloudEventBytes + event.Size()
 		}
-		array, err := make([]byte, 0, size), error(nil)
+		array := make([]byte, 0, size)
+		var err error
 		for i, event := range events {
 			if array, err = appendCloudEvent(append(array, opening(i)), event); err != nil {
 				return Content{}, err

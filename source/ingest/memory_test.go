@@ -64,7 +64,6 @@ func TestHostileBodiesTakeNoMoreThanTheirRoom(t *testing.T) {
 			head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\n"+
 				"Content-Length: %d\r\n\r\n", path, token, c.contentType, len(body))
 			text := []byte(head + body)
-			body = ""
 			base := heap()
 			var senders sync.WaitGroup
 			for range atOnce {

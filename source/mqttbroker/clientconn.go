@@ -1,6 +1,7 @@
 package mqttbroker
 
 import (
+	"errors"
 	"net"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,8 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := c.incoming.read(p)
-	if code, isCode := err.(packets.Code); isCode && c.incoming.loggedIn && c.incoming.version == 5 {
+	var code packets.Code
+	if errors.As(err, &code) && c.incoming.loggedIn && c.incoming.version == 5 {
 		// mochi says nothing of what it could not read (MQTT 5.0 §4.13.1).
 		_, _ = c.outgoing.write([]byte{packets.Disconnect << 4, 2, code.Code, 0})
 	}

@@ -2,7 +2,6 @@ package mqttbroker
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -103,8 +102,8 @@ func (o *outgoing) writePart(part []byte) {
 		_, err := o.conn.Write(part)
 		o.mu.Lock()
 		if err != nil {
-			// Not %w: a time-out here is not the client's keep alive, for which mochi would take it.
-			o.fail(fmt.Errorf("write to the client: %v", err))
+			// Not wrapped: a time-out here is not the client's keep alive, for which mochi would take it.
+			o.fail(errors.New("write to the client: " + err.Error()))
 		}
 	}
 	o.held -= int64(len(part))

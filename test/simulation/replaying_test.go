@@ -12,8 +12,8 @@ type replaying struct {
 	endpoint int // -1: all
 }
 
-func (r replaying) String() string {
-	if r.endpoint < 0 {
+func (a replaying) String() string {
+	if a.endpoint < 0 {
 		return "all dead letters are replayed"
 	}
 	return "the dead letters of one endpoint are replayed"

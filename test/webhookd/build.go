@@ -22,7 +22,7 @@ func BuildAndTest(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "webhookd")
 	build := exec.Command("go", "build", "-o", binary, "github.com/fluxmq/webhookd/cmd/webhookd")
 	if output, err := build.CombinedOutput(); err != nil {

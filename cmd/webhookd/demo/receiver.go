@@ -27,7 +27,7 @@ type receiver struct {
 	began    time.Time
 	listener net.Listener
 	server   *http.Server
-	served   chan error
+	serving  sync.WaitGroup
 
 	mu       sync.Mutex
 	attempts map[string]int // of each event that the flaky address has not taken yet
@@ -40,12 +40,12 @@ func startReceiver(out *lineWriter) (*receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the demo's receiver: %w", err)
 	}
-	r := &receiver{out: out, began: time.Now(), listener: listener, served: make(chan error, 1), attempts: map[string]int{}}
+	r := &receiver{out: out, began: time.Now(), listener: listener, attempts: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /steady", r.steady)
 	mux.HandleFunc("POST /flaky", r.flaky)
 	r.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go func() { r.served <- r.server.Serve(listener) }()
+	r.serving.Go(func() { _ = r.server.Serve(listener) }) // until close
 	return r, nil
 }
 
@@ -60,7 +60,7 @@ func (r *receiver) recover() {
 
 func (r *receiver) close() {
 	_ = r.server.Shutdown(context.Background()) // it fails only when its context ends
-	<-r.served
+	r.serving.Wait()
 }
 
 func (r *receiver) steady(w http.ResponseWriter, request *http.Request) {

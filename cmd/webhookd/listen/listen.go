@@ -3,6 +3,7 @@ package listen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -57,15 +58,15 @@ func New(options Options, out io.Writer) (*Receiver, error) {
 }
 
 // Run receives until a signal comes.
-func (r *Receiver) Run(signals <-chan os.Signal) error {
-	listener, err := net.Listen("tcp", r.Address)
+func (p *Receiver) Run(signals <-chan os.Signal) error {
+	listener, err := net.Listen("tcp", p.Address)
 	if err != nil {
 		return fmt.Errorf("listen for webhooks: %w", err)
 	}
-	fmt.Fprintf(r.out, "listening on http://%s (Ctrl-C stops)\n", listener.Addr())
+	fmt.Fprintf(p.out, "listening on http://%s (Ctrl-C stops)\n", listener.Addr())
 	requests, cancel := context.WithCancel(context.Background())
 	server := &http.Server{
-		Handler:           r,
+		Handler:           p,
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
@@ -81,7 +82,9 @@ func (r *Receiver) Run(signals <-chan os.Signal) error {
 	if err := server.Shutdown(context.Background()); err != nil {
 		return fmt.Errorf("stop listening: %w", err)
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("receive webhooks: %w", err)
+	}
 	return nil
 }
 
