@@ -136,8 +136,8 @@ func TestListGoesOnWhereAPageEnds(t *testing.T) {
 func TestWithoutTheTokenNothingIsShownOrDone(t *testing.T) {
 	r, _ := newRigWithLetters(t, 1)
 	id := r.list(t, "").Letters[0].ID.String()
-	doors := map[string]string{"/v1/dead-letters": http.MethodGet, "/v1/dead-letters/" + id: http.MethodGet, "/v1/dead-letters/replay": http.MethodPost}
-	for path, method := range doors {
+	routes := map[string]string{"/v1/dead-letters": http.MethodGet, "/v1/dead-letters/" + id: http.MethodGet, "/v1/dead-letters/replay": http.MethodPost}
+	for path, method := range routes {
 		for authorization, challenge := range map[string]string{
 			"":                    `Bearer realm="webhookd"`,
 			"Basic " + token:      `Bearer realm="webhookd"`,
@@ -158,7 +158,7 @@ func TestWithoutTheTokenNothingIsShownOrDone(t *testing.T) {
 	require.NoError(t, open.Start())
 	defer func() { require.NoError(t, open.Close(t.Context())) }()
 	unguarded := rig{Server: open, client: r.client}
-	for path, method := range doors {
+	for path, method := range routes {
 		got := unguarded.call(t, method, path, "{}", "Authorization", "Bearer ")
 		require.Equal(t, http.StatusForbidden, got.status)
 		require.JSONEq(t, `{"error":{"problem":"this needs a bearer token, and none is configured: set admin.token"}}`, got.body)

@@ -53,14 +53,14 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 		return nil, err
 	}
 	s := &Server{registry: registry}
-	doors := http.NewServeMux()
-	doors.HandleFunc("GET /healthz", s.answerHealth)
-	doors.HandleFunc("GET /readyz", s.answerReadiness)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.answerHealth)
+	mux.HandleFunc("GET /readyz", s.answerReadiness)
 	letters, guard := deadLetters{handle, log}, newGuard(cfg.Token)
-	doors.HandleFunc("GET /v1/dead-letters", guard.protect(letters.list))
-	doors.HandleFunc("GET /v1/dead-letters/{id}", guard.protect(letters.show))
-	doors.HandleFunc("POST /v1/dead-letters/replay", guard.protect(letters.replay))
-	doors.Handle("GET /metrics", newMetricsHandler(registry, slog.NewLogLogger(log.Handler(), slog.LevelWarn)))
+	mux.HandleFunc("GET /v1/dead-letters", guard.protect(letters.list))
+	mux.HandleFunc("GET /v1/dead-letters/{id}", guard.protect(letters.show))
+	mux.HandleFunc("POST /v1/dead-letters/replay", guard.protect(letters.replay))
+	mux.Handle("GET /metrics", newMetricsHandler(registry, slog.NewLogLogger(log.Handler(), slog.LevelWarn)))
 	s.Server, err = httpserver.New(httpserver.Settings{
 		Name:           "admin side",
 		Listen:         cfg.Listen,
@@ -69,7 +69,7 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 		IdleTimeout:    idleTimeout,
 		MaxConnections: maxConnections,
 		AllowedHosts:   cfg.AllowedHosts,
-	}, doors, log)
+	}, mux, log)
 	return s, err
 }
 
