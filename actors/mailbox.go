@@ -59,7 +59,12 @@ func NewMailbox(backlog *delivery.Backlog, admit Admit) *Mailbox {
 
 // Offer hands admitted events over, as Backlog.Offer does, and never blocks.
 func (m *Mailbox) Offer(events ...*messages.Envelope) error {
-	signals, err := m.backlog.Offer(time.Now(), events...)
+	return m.OfferForReceipt(nil, events...)
+}
+
+// OfferForReceipt hands admitted events over, as Backlog.OfferForReceipt does, and never blocks.
+func (m *Mailbox) OfferForReceipt(receipt func(error), events ...*messages.Envelope) error {
+	signals, err := m.backlog.OfferForReceipt(time.Now(), receipt, events...)
 	m.signal(signals)
 	return err
 }

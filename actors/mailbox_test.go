@@ -130,7 +130,7 @@ func TestEventsThatAreRefusedAreCountedAndToldOnce(t *testing.T) {
 
 // takeAll hands out and settles what waits, and tells how many events that were.
 func takeAll(b *delivery.Backlog) (events uint64) {
-	for event := b.TakeEvent(); event != nil; event = b.TakeEvent() {
+	for event, _ := b.TakeEvent(); event != nil; event, _ = b.TakeEvent() {
 		b.SettleEvent(event, delivery.Routed)
 		events++
 	}

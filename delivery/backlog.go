@@ -66,6 +66,13 @@ func NewBacklog(bounds Bounds) *Backlog {
 // Offer hands events over, all or none. Its errors are messages.ErrClosed, ErrTooLarge and ErrQueueFull; events that are
 // not taken are accounted as dropped.
 func (b *Backlog) Offer(now time.Time, events ...*messages.Envelope) (Signals, error) {
+	return b.OfferForReceipt(now, nil, events...)
+}
+
+// OfferForReceipt is Offer by somebody who waits for a receipt of each event: who takes it with TakeEvent gives it. Of an
+// event that gives way before, receipt hears messages.ErrQueueFull, in any goroutine; it is not free to call the backlog.
+// Where the events are not taken it hears nothing.
+func (b *Backlog) OfferForReceipt(now time.Time, receipt func(error), events ...*messages.Envelope) (Signals, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ledger.Accepted += uint64(len(events))
@@ -75,7 +82,7 @@ func (b *Backlog) Offer(now time.Time, events ...*messages.Envelope) (Signals, e
 		return b.signals(), err
 	}
 	for _, event := range events {
-		b.push(arrival{event: event, at: now})
+		b.push(arrival{event: event, at: now, receipt: receipt})
 	}
 	return b.signals(), nil
 }

@@ -283,7 +283,7 @@ func without(events []*messages.Envelope, event *messages.Envelope) []*messages.
 }
 
 func (g *backlogGame) takeEvent() {
-	event := g.backlog.TakeEvent()
+	event, _ := g.backlog.TakeEvent()
 	if len(g.waiting) == 0 {
 		g.demand = demandsEvent
 		require.Nil(g, event)

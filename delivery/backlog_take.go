@@ -6,12 +6,13 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// TakeEvent hands out the event that has waited longest, or nil. The owner gives it its fate with SettleEvent.
-func (b *Backlog) TakeEvent() *messages.Envelope {
+// TakeEvent hands out the event that has waited longest, or nil, and who waits for its receipt, or nil. The owner gives it
+// its fate with SettleEvent.
+func (b *Backlog) TakeEvent() (event *messages.Envelope, receipt func(error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken, _ := b.takeWaiting()
-	return taken.event
+	return taken.event, taken.receipt
 }
 
 // SettleEvent ends what TakeEvent began.

@@ -62,7 +62,7 @@ func newEvents(t testing.TB, ids ...string) []*messages.Envelope {
 // takeAll hands out and settles what waits, and lists the ids.
 func takeAll(b *Backlog) []string {
 	var ids []string
-	for event := b.TakeEvent(); event != nil; event = b.TakeEvent() {
+	for event, _ := b.TakeEvent(); event != nil; event, _ = b.TakeEvent() {
 		ids = append(ids, event.ID)
 		b.SettleEvent(event, Routed)
 	}
@@ -221,7 +221,8 @@ func TestAvailableComesOnceAfterTheOwnerFoundNothing(t *testing.T) {
 	require.Equal(t, []string{"a"}, takeAll(b))
 	require.True(t, offer("b"))
 	require.False(t, offer("c"))
-	require.Equal(t, "b", b.TakeEvent().ID)
+	event, _ := b.TakeEvent()
+	require.Equal(t, "b", event.ID)
 	require.False(t, offer("d"), "the owner found one")
 }
 
@@ -281,7 +282,7 @@ func consumeUntil(t *testing.T, b *Backlog, end <-chan struct{}) (taken uint64) 
 			ended = true
 		default:
 		}
-		event := b.TakeEvent()
+		event, _ := b.TakeEvent()
 		if event == nil {
 			if ended {
 				return taken
@@ -305,7 +306,8 @@ func BenchmarkOfferAndTake(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				_, _ = backlog.Offer(time.Time{}, event)
-				backlog.SettleEvent(backlog.TakeEvent(), Routed)
+				event, _ := backlog.TakeEvent()
+				backlog.SettleEvent(event, Routed)
 			}
 		})
 	}

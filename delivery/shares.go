@@ -126,4 +126,5 @@ func (b *Backlog) evict(class messages.Class) {
 	b.release(evicted.event)
 	b.ledger.fates[DroppedEvicted]++
 	evicted.end(DroppedEvicted)
+	evicted.giveWay()
 }

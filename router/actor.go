@@ -1,6 +1,7 @@
 package router
 
 import (
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -41,6 +42,7 @@ type routerActor struct {
 	draining        bool
 	drain           *actors.Drain      // not yet passed on: events are still queued before it
 	routing         *messages.Envelope // what a panic would be blamed on
+	receipt         func(error)        // that its sender waits for, or nil
 	drops           actors.DropReport
 	cancelTimer     scheduler.CancelFunc // of the latest dropsDue
 }
@@ -101,11 +103,12 @@ func (a *routerActor) start(ctx actor.Context) {
 // route forwards what the mailbox holds; after the last event of a drain, the drain itself.
 func (a *routerActor) route(ctx actor.Context) {
 	for range routedAtOnce {
-		event := a.backlog.TakeEvent()
+		event, receipt := a.backlog.TakeEvent()
 		if event == nil {
 			a.drainEndpoints(ctx)
 			return
 		}
+		a.receipt = receipt
 		a.forward(ctx, event)
 	}
 	a.mailbox.Wake()
@@ -120,6 +123,15 @@ func (a *routerActor) forward(ctx actor.Context, event *messages.Envelope) {
 	}
 	a.routing = nil
 	a.backlog.SettleEvent(event, fate)
+	a.giveReceipt(nil)
+}
+
+// giveReceipt tells the sender of the present event, if it waits for that, whether its event is safe.
+func (a *routerActor) giveReceipt(err error) {
+	if receipt := a.receipt; receipt != nil {
+		a.receipt = nil
+		receipt(err)
+	}
 }
 
 func (a *routerActor) recover() {
@@ -131,6 +143,7 @@ func (a *routerActor) recover() {
 	if a.routing != nil {
 		a.backlog.SettleEvent(a.routing, delivery.DroppedPanic)
 		a.routing = nil
+		a.giveReceipt(fmt.Errorf("the router panicked over the event: %v", reason))
 	}
 	a.mailbox.Wake()
 }
@@ -158,8 +171,10 @@ func (a *routerActor) stopAfterEndpoints(ctx actor.Context) {
 // stopTaking accounts for the events that a stop without a drain leaves in the mailbox.
 func (a *routerActor) stopTaking() {
 	a.backlog.Seal()
-	for event := a.backlog.TakeEvent(); event != nil; event = a.backlog.TakeEvent() {
+	for event, receipt := a.backlog.TakeEvent(); event != nil; event, receipt = a.backlog.TakeEvent() {
 		a.backlog.SettleEvent(event, delivery.DroppedClosed)
+		a.receipt = receipt
+		a.giveReceipt(messages.ErrClosed)
 	}
 	a.drops.LogRest(a.log, a.backlog)
 	if a.cancelTimer != nil {

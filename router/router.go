@@ -170,17 +170,8 @@ func (h *Handle) Notify(_ context.Context, event messages.Event) error {
 // NotifyAll hands several events over, as Notify does: of those that an endpoint wants all or none. The identity of all is
 // filled in when it returns.
 func (h *Handle) NotifyAll(_ context.Context, envelopes ...*messages.Envelope) error {
-	wanted := make([]*messages.Envelope, 0, len(envelopes))
-	for _, envelope := range envelopes {
-		switch _, _, err := h.router.admit(envelope); {
-		case err == nil:
-			wanted = append(wanted, envelope)
-		case !errors.Is(err, actors.ErrUnwanted):
-			return fmt.Errorf("take an event: %w", err)
-		}
-	}
-	if err := h.router.mailbox.TurnAway(len(envelopes) - len(wanted)); err != nil {
-		_ = h.router.mailbox.Offer(wanted...) // closed too: it is counted
+	wanted, err := h.admitAll(envelopes)
+	if err != nil {
 		return err
 	}
 	return h.router.mailbox.Offer(wanted...)
