@@ -14,6 +14,7 @@ type Config struct {
 	Sources     Sources     `yaml:"sources"`
 	Admin       *Admin      `yaml:"admin,omitempty"` // nil: off
 	DeadLetters DeadLetters `yaml:"dead_letters"`
+	Store       Store       `yaml:"store"`
 	Log         Log         `yaml:"log"`
 
 	source *source // nil: built by a program; last, because it has no key
@@ -272,6 +273,13 @@ type Admin struct {
 	Listen       string   `yaml:"listen"`
 	Token        Secret   `yaml:"token,omitempty"` // for what shows events or changes anything: dead letters
 	AllowedHosts []string `yaml:"allowed_hosts"`   // as the ingest's
+}
+
+// Store says where what is held outlives the process.
+type Store struct {
+	Dir         Secret        `yaml:"dir,omitempty"`
+	MaxBytes    ByteSize      `yaml:"max_bytes"`
+	CommitDelay time.Duration `yaml:"commit_delay"`
 }
 
 // DeadLetters says where events are kept that were given up.

@@ -15,6 +15,7 @@ const (
 	DroppedClosed   // it came after the queue was sealed
 	DroppedInvalid  // it was no event: a nil pointer
 	DroppedPanic    // the router panicked over it
+	DroppedDamaged  // what the store kept of it can't be read any more
 
 	DeadRejected       // the endpoint will never take it: 400, 413, 422 …
 	DeadMaxAttempts    // a live endpoint failed at it max_attempts times
@@ -46,6 +47,7 @@ var fates = [fateCount]struct{ kind, reason string }{
 	DroppedClosed:      {KindDropped, "closed"},
 	DroppedInvalid:     {KindDropped, "invalid"},
 	DroppedPanic:       {KindDropped, "panic"},
+	DroppedDamaged:     {KindDropped, "damaged"},
 	DeadRejected:       {KindDeadLettered, "rejected"},
 	DeadMaxAttempts:    {KindDeadLettered, "max_attempts"},
 	DeadGiveUpAfter:    {KindDeadLettered, "give_up_after"},

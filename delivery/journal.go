@@ -15,7 +15,7 @@ type Journal interface {
 	// Try tells what is to be known of the attempts of an event if it is restored.
 	Try(Place, Tries)
 	// End tells that an event was delivered or dropped. Of a dead-lettered one the journal hears by who keeps the letter.
-	End(Place, Fate)
+	End(Stub, Fate)
 	// Behind lists events of the class that were accepted after the one with the given number, the oldest first, up to so
 	// many. It is empty where they can't be read at this moment.
 	Behind(class messages.Class, after uint64, most int) []Stub

@@ -22,6 +22,8 @@ type Keeper interface {
 
 	// Endpoints lists all endpoints of which something is kept, also an account alone.
 	Endpoints() (map[string]EndpointRecord, error)
+	// LastEvent is the highest EventRecord.Number that is kept, at least.
+	LastEvent() (uint64, error)
 	// Held reads events of an endpoint that were accepted after the one with the given number, in the order of acceptance.
 	// It stops before most would be exceeded, but not before the first event.
 	Held(endpoint string, after uint64, most delivery.Volume) (HeldRecords, error)
@@ -119,6 +121,7 @@ type HeldRecords struct {
 	Events  []delivery.Stored
 	Damaged []DamagedRecord // between them, what can't be read, or is not what was written
 	Through uint64          // all numbers up to this one were looked at
+	More    bool            // it stopped there because of what it was to read at most
 }
 
 // DamagedRecord is an event of which the body is lost.
