@@ -1,0 +1,31 @@
+package delivery
+
+// Marks tells whether the journal has to know that an attempt begins before it does: with max_attempts 1, where nothing is
+// sent twice that may have been processed, also by the process that comes after this one.
+func (e *Endpoint) Marks() bool { return e.backlog.journals() && !e.maySendTwice() }
+
+// Begun tells that the journal knows that the attempt of a delivery begins: Tries.Begun.
+func (e *Endpoint) Begun(d *Delivery) { d.begun, d.toldBegun = true, true }
+
+// tellTries tells the journal what it has to know of a delivery's attempts and does not.
+func (b *Backlog) tellTries(d *Delivery) {
+	if b.journal == nil {
+		return
+	}
+	b.tellPart(d.outgoing(), &d.tries)
+	if d.batch != nil {
+		for i := range d.batch.rest {
+			b.tellPart(d.batch.rest[i].arrivals, &d.batch.rest[i].tries)
+		}
+	}
+}
+
+func (b *Backlog) tellPart(arrivals []arrival, t *tries) {
+	if t.charged == t.toldCharged && t.begun == t.toldBegun {
+		return
+	}
+	for _, a := range arrivals {
+		b.journal.Try(a.place(), Tries{Attempts: t.attempts, Charged: t.charged, Failures: t.failures, Begun: t.begun})
+	}
+	t.toldCharged, t.toldBegun = t.charged, t.begun
+}
