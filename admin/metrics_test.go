@@ -54,7 +54,7 @@ type labelValues struct {
 	values []string
 }
 
-var dropReasons = []string{"evicted", "refused", "too_large", "closed", "invalid", "panic"}
+var dropReasons = []string{"evicted", "refused", "too_large", "closed", "invalid", "panic", "damaged"}
 
 func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	r := newRig(t, config.Endpoint{Name: "a", URL: newClosedPort(t)}, config.Endpoint{Name: "b", URL: newClosedPort(t)})

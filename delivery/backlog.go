@@ -33,14 +33,19 @@ type Backlog struct {
 	retries  retries
 	retrying int // events
 	inFlight int
-	held     byClass // all that takes room: also what is dead-lettered, until the dead-letter actor has it
-	taken    uint64
-	ledger   Ledger // what the fields above don't tell
+	leaving  int     // events that are dead-lettered, until who keeps them has them
+	held     byClass // all that takes room
+	last     uint64  // the number of the event that was accepted last
+	ledger   Ledger  // what the fields above don't tell
 
 	sealed   bool
 	demand   demand
 	unread   bool              // events were dropped since the owner asked, and it was told so
 	reported [fateCount]uint64 // the drops that the owner has asked for
+
+	journal Journal // nil: all is in memory
+	window
+	unknown []arrival // restored events that may have been sent
 }
 
 // demand is what the owner found nothing to take for, and so what it wants to hear of.
@@ -82,7 +87,7 @@ func (b *Backlog) OfferForReceipt(now time.Time, receipt func(error), events ...
 		return b.signals(), err
 	}
 	for _, event := range events {
-		b.push(arrival{event: event, at: now, receipt: receipt})
+		b.accept(arrival{event: event, at: now, receipt: receipt}, false)
 	}
 	return b.signals(), nil
 }
@@ -96,27 +101,38 @@ func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope, ended fun
 	switch {
 	case b.sealed:
 		return Signals{}, messages.ErrClosed
-	case !b.bounds.hold(volume{}.add(event)):
+	case !b.bounds.hold(Volume{}.add(event.Size())):
 		return Signals{}, messages.ErrTooLarge
-	case !b.bounds.hold(b.held.total().add(event)):
+	case !b.bounds.hold(b.held.total().add(event.Size())):
 		return Signals{}, messages.ErrQueueFull
 	}
 	b.ledger.Accepted++
 	b.ledger.AcceptedReplay++
-	b.push(arrival{event: event, at: now, ended: ended})
+	b.accept(arrival{event: event, at: now, ended: ended}, true)
 	return b.signals(), nil
 }
 
-func (b *Backlog) push(a arrival) {
-	class := a.event.Type().Class()
-	b.held[class] = b.held[class].add(a.event)
+// accept numbers an event for which there is room. It goes behind the window where that is full.
+func (b *Backlog) accept(a arrival, replayed bool) {
+	b.last++
+	a.number = b.last
+	class, behind := a.event.Type().Class(), b.keepsBehind()
+	b.held[class] = b.held[class].add(a.event.Size())
+	if b.journal != nil {
+		b.journal.Accept(Acceptance{Place: a.place(), Event: a.event, At: a.at, Replayed: replayed})
+	}
+	if behind {
+		b.behind[class] = b.behind[class].add(a.event.Size())
+		return
+	}
+	b.horizon = a.number
 	b.waiting.push(a)
 }
 
 // release frees the room of an event.
 func (b *Backlog) release(event *messages.Envelope) {
 	class := event.Type().Class()
-	b.held[class] = b.held[class].subtract(event)
+	b.held[class] = b.held[class].subtract(event.Size())
 }
 
 // TurnAway accounts for events that nobody wants, which take no room. Its error is messages.ErrClosed.
@@ -142,9 +158,9 @@ func (b *Backlog) Refuse(fate Fate) Signals {
 }
 
 func (b *Backlog) makeRoom(events []*messages.Envelope) (Fate, error) {
-	var newcomers volume
+	var newcomers Volume
 	for _, event := range events {
-		newcomers = newcomers.add(event)
+		newcomers = newcomers.add(event.Size())
 	}
 	switch {
 	case b.sealed:
@@ -166,7 +182,8 @@ func (b *Backlog) makeRoom(events []*messages.Envelope) (Fate, error) {
 
 func (b *Backlog) signals() Signals {
 	var s Signals
-	if b.demand == demandsEvent && b.waiting.events > 0 || b.demand == demandsBatch && b.full() {
+	if b.demand == demandsEvent && b.waiting.events > 0 || b.demand == demandsBatch && b.full() ||
+		b.demand != demandsNothing && b.journal != nil && b.failed.IsZero() && b.hasToRead() {
 		s.Available, b.demand = true, demandsNothing
 	}
 	if !b.unread && b.droppedUnreported() {
@@ -176,7 +193,7 @@ func (b *Backlog) signals() Signals {
 }
 
 func (b *Backlog) droppedUnreported() bool {
-	for fate := DroppedEvicted; fate <= DroppedPanic; fate++ {
+	for fate := DroppedEvicted; fate <= DroppedDamaged; fate++ {
 		if b.ledger.fates[fate] != b.reported[fate] {
 			return true
 		}
@@ -189,7 +206,7 @@ func (b *Backlog) DroppedSince() map[string]uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	since := map[string]uint64{}
-	for fate := DroppedEvicted; fate <= DroppedPanic; fate++ {
+	for fate := DroppedEvicted; fate <= DroppedDamaged; fate++ {
 		if n := b.ledger.fates[fate] - b.reported[fate]; n > 0 {
 			since[fate.Reason()] = n
 			b.reported[fate] += n
@@ -210,7 +227,17 @@ func (b *Backlog) Seal() {
 func (b *Backlog) Empty() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.held.total().events == 0
+	return b.held.total().Events == 0
+}
+
+// settled tells whether nothing is left that has to have an end before the process may stop.
+func (b *Backlog) settled() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.journal != nil {
+		return b.inFlight+b.leaving == 0
+	}
+	return b.held.total().Events == 0
 }
 
 // Ledger is the account at this moment.
@@ -218,9 +245,12 @@ func (b *Backlog) Ledger() Ledger {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ledger := b.ledger
-	ledger.Waiting = b.waiting.events
+	ledger.Waiting = b.waiting.events + b.behind.total().Events + len(b.unknown)
 	ledger.InFlight = b.inFlight
 	ledger.Retrying = b.retrying
-	ledger.Bytes = b.held.total().bytes
+	ledger.Bytes = b.held.total().Bytes
+	if b.journal != nil {
+		ledger.Kept = ledger.Held()
+	}
 	return ledger
 }

@@ -568,7 +568,7 @@ func (g *backlogGame) compareTurns() {
 	if g.batch.Batches() && len(g.waiting) > 0 && (!ordered || len(g.retrying) == 0) {
 		turns = append(turns, g.came[g.waiting[0]].Add(g.batch.MaxWait))
 	}
-	soonest, ok := g.backlog.nextTurn(ordered)
+	soonest, ok := g.backlog.nextTurn(g.now, ordered)
 	require.Equal(g, len(turns) > 0, ok)
 	if ok {
 		require.Equal(g, slices.MinFunc(turns, time.Time.Compare), soonest)

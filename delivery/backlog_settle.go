@@ -48,8 +48,13 @@ func (b *Backlog) settleLocked(d *Delivery, fate Fate) bool {
 func (b *Backlog) end(arrivals []arrival, fate Fate) {
 	b.ledger.fates[fate] += uint64(len(arrivals))
 	for _, a := range arrivals {
-		if fate.Kind() != KindDeadLettered {
+		if fate.Kind() == KindDeadLettered {
+			b.leaving++
+		} else {
 			b.release(a.event)
+			if b.journal != nil {
+				b.journal.End(Stub{a.place(), a.event.Size()}, fate)
+			}
 		}
 		a.end(fate)
 	}
@@ -59,6 +64,7 @@ func (b *Backlog) end(arrivals []arrival, fate Fate) {
 func (b *Backlog) Leave(event *messages.Envelope, lost bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.leaving--
 	b.release(event)
 	if lost {
 		b.ledger.Lost++

@@ -39,7 +39,7 @@ func (b *Backlog) take(now time.Time, ordered, probe bool) *Delivery {
 	}
 	if next != nil && probe && !ordered {
 		next = b.retries.leastProbed(now)
-		if next.probe > 0 && b.ready(now) {
+		if next.probe > 0 && (b.ready(now) || b.awaitsReading()) {
 			next = nil
 		}
 	}
@@ -88,22 +88,23 @@ func (b *Backlog) takeNew(now time.Time) *Delivery {
 		}
 		return nil
 	}
-	b.taken++
-	return &Delivery{batch: newBatch(b.takeBatch()), accepted: b.taken}
+	batch := newBatch(b.takeBatch())
+	first := batch.outgoing[0]
+	return &Delivery{tries: restored(first.tries), batch: batch, accepted: first.number}
 }
 
 func (b *Backlog) newDelivery(taken arrival) *Delivery {
-	b.taken++
-	return &Delivery{single: [1]arrival{taken}, accepted: b.taken}
+	return &Delivery{tries: restored(taken.tries), single: [1]arrival{taken}, accepted: taken.number}
 }
 
-// takeBatch takes as many events as a batch may have, at least one.
+// takeBatch takes as many events as a batch may have, at least one. All were tried alike.
 func (b *Backlog) takeBatch() []arrival {
 	arrivals := make([]arrival, 0, min(b.waiting.events, b.batch.MaxEvents))
 	bytes := 0
 	for len(arrivals) < b.batch.MaxEvents && b.waiting.events > 0 {
-		bytes += b.waiting.first().event.Size()
-		if len(arrivals) > 0 && bytes > int(b.batch.MaxBytes) {
+		next := b.waiting.first()
+		bytes += next.event.Size()
+		if len(arrivals) > 0 && (bytes > int(b.batch.MaxBytes) || !sameTries(arrivals[0].tries, next.tries)) {
 			break
 		}
 		taken, _ := b.takeWaiting()
@@ -112,12 +113,18 @@ func (b *Backlog) takeBatch() []arrival {
 	return arrivals
 }
 
-// ready tells whether events wait that may go out: of a batch that fills, its first has waited long enough.
+// ready tells whether events wait that may go out: of a batch that fills, its first has waited long enough, and no more
+// are on their way from behind the window.
 func (b *Backlog) ready(now time.Time) bool {
-	if b.waiting.events == 0 {
+	switch {
+	case b.waiting.events == 0:
+		return false
+	case !b.batch.Batches() || b.full():
+		return true
+	case b.awaitsReading():
 		return false
 	}
-	return !b.batch.Batches() || b.sealed || b.full() || !b.waiting.first().at.Add(b.batch.MaxWait).After(now)
+	return b.sealed || !b.waiting.first().at.Add(b.batch.MaxWait).After(now)
 }
 
 // full tells whether more events would make no larger batch.
@@ -143,16 +150,21 @@ func (b *Backlog) retry(d *Delivery, due time.Time) {
 	b.inFlight -= d.size()
 	b.retrying += d.size()
 	b.retries.add(d)
+	b.tellTries(d)
 }
 
-// nextTurn is when the next retry is due, or the next batch no longer waits to be full; false when neither is to come.
-func (b *Backlog) nextTurn(ordered bool) (time.Time, bool) {
+// nextTurn is when the next retry is due, or the next batch no longer waits to be full; false when neither is to come, or
+// what could go out waits for events from behind the window.
+func (b *Backlog) nextTurn(now time.Time, ordered bool) (time.Time, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var at time.Time
 	next := b.retries.soonest()
 	if next != nil {
 		at = next.due
+	}
+	if b.awaitsReading() {
+		return at, next != nil && at.After(now)
 	}
 	if b.waiting.events > 0 && b.batch.Batches() && (next == nil || !ordered) {
 		if full := b.waiting.first().at.Add(b.batch.MaxWait); next == nil || full.Before(at) {

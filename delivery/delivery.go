@@ -14,7 +14,7 @@ type Delivery struct {
 	batch  *batch
 
 	due             time.Time // when the wait for the next attempt is over
-	accepted        uint64    // its place in the order of acceptance
+	accepted        uint64    // the number of its first event
 	probe           uint64    // the number of the latest probe that it was, 0 for none
 	generation      uint64    // the breaker's when the latest attempt began
 	throttlesBefore uint64    // throttled answers that the endpoint had counted then
@@ -29,10 +29,11 @@ type Delivery struct {
 
 // arrival is an event that an endpoint accepted.
 type arrival struct {
-	event *messages.Envelope
-	at    time.Time
-	order uint64     // of acceptance
-	ended func(Fate) // hears of the fate of a replayed dead letter; nil for other events
+	event  *messages.Envelope
+	at     time.Time
+	number uint64     // Place.Number
+	tries  *Tries     // of a restored event, where it was tried; nil for other events
+	ended  func(Fate) // hears of the fate of a replayed dead letter; nil for other events
 
 	receipt func(error) // hears that it gave way before it was taken; nil where nobody waits for that
 }
@@ -48,6 +49,16 @@ func (a arrival) giveWay() {
 	if a.receipt != nil {
 		a.receipt(messages.ErrQueueFull)
 	}
+}
+
+func (a arrival) place() Place { return Place{Class: a.event.Type().Class(), Number: a.number} }
+
+func placesOf(arrivals []arrival) []Place {
+	places := make([]Place, len(arrivals))
+	for i, a := range arrivals {
+		places[i] = a.place()
+	}
+	return places
 }
 
 func envelopes(arrivals []arrival) []*messages.Envelope {
@@ -68,6 +79,10 @@ type tries struct {
 	passedOver      int       // of the attempts, those that found the endpoint away although it delivered others meanwhile
 	passedOverSince time.Time // when the first of these ended, as the breaker's awake tells time
 	unprocessed     bool      // of the attempts one was not processed
+
+	begun       bool // Tries.Begun
+	toldBegun   bool // as the journal knows it
+	toldCharged int  // as the journal knows it
 }
 
 type place uint8
@@ -88,6 +103,9 @@ func (d *Delivery) ID() string {
 
 // Events are the events that the present request carries, from Next until its end: for any goroutine that makes it.
 func (d *Delivery) Events() []*messages.Envelope { return envelopes(d.outgoing()) }
+
+// Places are where the Events are kept, one for each.
+func (d *Delivery) Places() []Place { return placesOf(d.outgoing()) }
 
 // outgoing are the events that the next request carries, or the present one.
 func (d *Delivery) outgoing() []arrival {

@@ -2,7 +2,8 @@ package delivery
 
 import "time"
 
-// Drain begins the shutdown: no new events, and what is still held at the cutoff is given up. A second call with an
+// Drain begins the shutdown: no new events, and what is still held at the cutoff is given up. With a journal nothing is:
+// requests in flight may end until the cutoff, nothing else goes out, and what is held stays so. A second call with an
 // earlier cutoff brings it forward.
 func (e *Endpoint) Drain(cutoff time.Time) {
 	e.backlog.Seal()
@@ -10,6 +11,9 @@ func (e *Endpoint) Drain(cutoff time.Time) {
 		e.draining, e.cutoff = true, cutoff
 	}
 }
+
+// rests tells whether nothing goes out and nothing is given up any more, because the journal keeps it all.
+func (e *Endpoint) rests() bool { return e.draining && e.backlog.journals() }
 
 // probeForDrain gives an open breaker its one probe at once.
 func (e *Endpoint) probeForDrain(now time.Time) {
@@ -40,15 +44,19 @@ func (e *Endpoint) CutoffCame(now time.Time) bool {
 // Draining tells whether Drain was called.
 func (e *Endpoint) Draining() bool { return e.draining }
 
-// Drained tells whether the drain is over: nothing takes room in the backlog any more.
+// Drained tells whether the drain is over: nothing takes room in the backlog any more, or with a journal nothing is in
+// flight and no dead letter on its way.
 func (e *Endpoint) Drained() bool {
-	return e.draining && e.backlog.Empty()
+	return e.draining && e.backlog.settled()
 }
 
 // Halt ends it all at once, without a drain or before its end: nobody drives the endpoint any more. It gives up what is
-// in flight, whose outcome nobody will know, and all that waits.
+// in flight, whose outcome nobody will know, and all that waits; with a journal nothing, for all stays held.
 func (e *Endpoint) Halt() []Verdict {
 	e.backlog.Seal()
+	if e.backlog.journals() {
+		return nil
+	}
 	var verdicts []Verdict
 	for d := range e.inFlight {
 		if e.backlog.settle(d, DeadUnknownOutcome) {

@@ -60,9 +60,16 @@ func (e *Endpoint) Backlog() *Backlog { return e.backlog }
 // Breaker is the state of the circuit breaker.
 func (e *Endpoint) Breaker() BreakerState { return e.breaker.state }
 
-// GiveUp gives up what must not wait any longer: for max_age, and in a drain what nobody waits for.
+// GiveUp gives up what must not wait any longer: for max_age, and in a drain what nobody waits for; and restored events
+// that may have been sent, with max_attempts 1. In a drain with a journal that is nothing: all stays held.
 func (e *Endpoint) GiveUp(now time.Time) []Verdict {
+	if e.rests() {
+		return nil
+	}
 	var verdicts []Verdict
+	for _, d := range e.backlog.giveUpUnknown() {
+		verdicts = append(verdicts, d.givenUp(DeadUnknownOutcome)...)
+	}
 	for _, d := range e.abandon(now) {
 		verdicts = append(verdicts, d.givenUp(DeadShutdown)...)
 	}
@@ -83,6 +90,9 @@ func (e *Endpoint) expire(now time.Time) []*Delivery {
 // exactly once.
 func (e *Endpoint) Next(now time.Time) *Delivery {
 	e.breaker.tick(now)
+	if e.rests() {
+		return nil
+	}
 	e.probeForDrain(now)
 	if now.Before(e.notBefore()) || !e.breaker.allows() || len(e.inFlight) >= e.workers || e.CutoffCame(now) {
 		return nil
@@ -127,9 +137,16 @@ func (e *Endpoint) notBefore() time.Time {
 // Wake is the next time at which something may go out, or has to be given up, that can't now; false when only a new
 // event or the end of an attempt changes anything.
 func (e *Endpoint) Wake(now time.Time) (time.Time, bool) {
-	at, ok := e.nextChance(now)
-	if expiry, expires := e.nextExpiry(); expires && (!ok || expiry.Before(at)) {
-		at, ok = expiry, true
+	var at time.Time
+	var ok bool
+	if !e.rests() {
+		at, ok = e.nextChance(now)
+		if expiry, expires := e.nextExpiry(); expires && (!ok || expiry.Before(at)) {
+			at, ok = expiry, true
+		}
+		if again, fails := e.backlog.readsAgain(); fails && (!ok || again.Before(at)) {
+			at, ok = again, true
+		}
 	}
 	if e.draining && !e.CutoffCame(now) && (!ok || e.cutoff.Before(at)) {
 		return e.cutoff, true
@@ -148,7 +165,7 @@ func (e *Endpoint) nextChance(now time.Time) (time.Time, bool) {
 	if !e.breaker.allows() || len(e.inFlight) >= e.workers {
 		return time.Time{}, false
 	}
-	return e.backlog.nextTurn(e.workers == 1)
+	return e.backlog.nextTurn(now, e.workers == 1)
 }
 
 func (e *Endpoint) nextExpiry() (time.Time, bool) {

@@ -15,13 +15,13 @@ const (
 	DroppedClosed   // it came after the queue was sealed
 	DroppedInvalid  // it was no event: a nil pointer
 	DroppedPanic    // the router panicked over it
-	DroppedDamaged  // what the store kept of it can't be read any more
+	DroppedDamaged  // what a journal kept of it can't be read any more
 
 	DeadRejected       // the endpoint will never take it: 400, 413, 422 …
 	DeadMaxAttempts    // a live endpoint failed at it max_attempts times
 	DeadGiveUpAfter    // the endpoint was away for it, and delivered others, for longer than give_up_after
 	DeadPanic          // an attempt, or the endpoint actor, panicked over it
-	DeadUnknownOutcome // its request was cancelled at shutdown, and may have arrived
+	DeadUnknownOutcome // nobody knows whether it arrived: its request was cancelled at shutdown, or the process ended meanwhile
 	DeadShutdown       // it was still held at shutdown
 	DeadMaxAge         // it waited for longer than max_age
 
@@ -78,10 +78,12 @@ func Reasons(kind string) []string {
 type Ledger struct {
 	Accepted       uint64
 	AcceptedReplay uint64 // of the accepted, replayed dead letters
-	Waiting        int    // events never sent
+	AcceptedStore  uint64 // of the accepted, what the journal had kept when the process began
+	Waiting        int    // events never sent by this process
 	InFlight       int    // events that were handed out and have no fate yet
 	Retrying       int    // events that wait for a retry
 	Bytes          int64  // the size of all that takes room: what is held, and dead letters on their way
+	Kept           int    // events that are held and outlive the process: all with a journal, none without
 	Lost           uint64 // of the dead letters, those that nothing kept
 
 	fates [fateCount]uint64

@@ -62,6 +62,13 @@ type Volume struct {
 	Bytes  int64 // of Envelope.Size
 }
 
+// Read is what an owner read from a journal for Endpoint.Filled. It is in the order of acceptance.
+type Read struct {
+	Events  []Stored
+	Damaged []Stub // what is kept of these can't be read, or is not what was accepted
+	Through uint64 // all numbers up to this one were looked at
+}
+
 // Stored is an event as a journal gives it back.
 type Stored struct {
 	Acceptance

@@ -25,7 +25,7 @@ func ended(fate Fate) judgement { return judgement{fate: fate, sequel: done} }
 // judge applies the table «What an answer means».
 func (e *Endpoint) judge(now time.Time, d *Delivery, outcome messages.Outcome) judgement {
 	if outcome.Cancelled() && e.CutoffCame(now) {
-		if mayBeProcessed(outcome) {
+		if mayBeProcessed(outcome) && !e.backlog.journals() {
 			return ended(DeadUnknownOutcome)
 		}
 		return sentAgain

@@ -11,6 +11,7 @@ func (e *Endpoint) Settle(now time.Time, d *Delivery, outcome messages.Outcome) 
 	delete(e.inFlight, d)
 	e.breaker.tick(now)
 	d.lastStatus, d.lastError, d.lastAnswer = outcome.Status, e.errorText(outcome.Err), e.answerText(outcome.Answer)
+	d.begun = d.begun && mayBeProcessed(outcome)
 	sent := part{d.outgoing(), d.tries}
 	j := e.judge(now, d, outcome)
 	v := d.verdict(sent, j.fate, j.sequel)

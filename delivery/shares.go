@@ -8,42 +8,31 @@ import (
 // shares is how many parts a full queue has: each class of events may keep one while it wants it.
 const shares = int(messages.ClassCount)
 
-// volume is how much room events take.
-type volume struct {
-	events int
-	bytes  int64
-}
-
-func (v volume) add(event *messages.Envelope) volume {
-	return volume{v.events + 1, v.bytes + int64(event.Size())}
-}
-
-func (v volume) subtract(event *messages.Envelope) volume {
-	return volume{v.events - 1, v.bytes - int64(event.Size())}
-}
+func (v Volume) add(size int) Volume      { return Volume{v.Events + 1, v.Bytes + int64(size)} }
+func (v Volume) subtract(size int) Volume { return Volume{v.Events - 1, v.Bytes - int64(size)} }
 
 // byClass is the room that each class of events takes.
-type byClass [messages.ClassCount]volume
+type byClass [messages.ClassCount]Volume
 
-func (c *byClass) total() volume {
-	var total volume
+func (c *byClass) total() Volume {
+	var total Volume
 	for _, v := range c {
-		total.events += v.events
-		total.bytes += v.bytes
+		total.Events += v.Events
+		total.Bytes += v.Bytes
 	}
 	return total
 }
 
-func (b Bounds) hold(v volume) bool { return v.events <= b.Events && v.bytes <= b.Bytes }
+func (b Bounds) hold(v Volume) bool { return v.Events <= b.Events && v.Bytes <= b.Bytes }
 
 // use is what part of the bounds a class takes: of the events or of the bytes, whichever is more.
-func (b Bounds) use(v volume) float64 {
-	return max(float64(v.events)/float64(b.Events), float64(v.bytes)/float64(b.Bytes))
+func (b Bounds) use(v Volume) float64 {
+	return max(float64(v.Events)/float64(b.Events), float64(v.Bytes)/float64(b.Bytes))
 }
 
 // exceedsShare tells whether a class takes more than its share of a queue.
-func (b Bounds) exceedsShare(v volume) bool {
-	return v.events*shares > b.Events || v.bytes*int64(shares) > b.Bytes
+func (b Bounds) exceedsShare(v Volume) bool {
+	return v.Events*shares > b.Events || v.Bytes*int64(shares) > b.Bytes
 }
 
 // givingWay is how many events of each class give way to newcomers; false when the newcomers are refused. What gives way
@@ -55,67 +44,73 @@ func (b *Backlog) givingWay(newcomers []*messages.Envelope) (victims [messages.C
 	var coming [messages.ClassCount]bool
 	for _, event := range newcomers {
 		class := event.Type().Class()
-		use[class] = use[class].add(event)
+		use[class] = use[class].add(event.Size())
 		coming[class] = true
 	}
 	for !b.bounds.hold(use.total()) {
-		class, found := b.nextToGive(&use, &coming, &victims)
+		class, size, found := b.nextToGive(&use, &coming, &victims)
 		if !found {
 			return victims, false
 		}
-		use[class] = use[class].subtract(b.victim(class, victims[class]))
+		use[class] = use[class].subtract(size)
 		victims[class]++
 	}
 	return victims, true
 }
 
+// nextToGive is the class of the next event to give way, and the size of that event.
 func (b *Backlog) nextToGive(
 	use *byClass, coming *[messages.ClassCount]bool, victims *[messages.ClassCount]int,
-) (giving messages.Class, found bool) {
+) (giving messages.Class, size int, found bool) {
 	least := 0.0
 	for class := range messages.ClassCount {
 		if !coming[class] {
 			continue
 		}
 		if b.bounds.Policy == config.DropNewest && b.bounds.exceedsShare(use[class]) {
-			return 0, false
+			return 0, 0, false
 		}
 		least = max(least, b.bounds.use(use[class]))
 	}
 	most := 0.0
 	for class := range messages.ClassCount {
 		of := b.bounds.use(use[class])
-		if of < least || !b.bounds.exceedsShare(use[class]) || victims[class] >= b.giveable(class) {
+		if of < least || !b.bounds.exceedsShare(use[class]) {
 			continue
 		}
 		if !found || of > most || of == most && coming[class] && !coming[giving] {
-			giving, most, found = class, of, true
+			if victim, gives := b.victim(class, victims[class]); gives {
+				giving, size, most, found = class, victim, of, true
+			}
 		}
 	}
-	return giving, found
+	return giving, size, found
 }
 
-// giveable is how many events of the class can give way.
-func (b *Backlog) giveable(class messages.Class) int {
-	events := b.waiting.byClass[class].Len()
-	if !b.batch.Batches() {
-		events += b.retries.byOrder[class].Len()
-	}
-	return events
-}
-
-// victim is the event of the class that gives way after so many others: one never sent, the oldest first, then one that
-// waits for a retry.
-func (b *Backlog) victim(class messages.Class, after int) *messages.Envelope {
+// victim is the size of the event of the class that gives way after so many others; false when there is none. First come
+// those never sent, the oldest first, of which those behind the window are the youngest, then those that wait for a retry.
+func (b *Backlog) victim(class messages.Class, after int) (size int, gives bool) {
 	queue := &b.waiting.byClass[class]
 	if after < queue.Len() {
-		return queue.At(after).event
+		return queue.At(after).event.Size(), true
 	}
-	return b.retries.oldestOf(class, after-queue.Len()).single[0].event
+	after -= queue.Len()
+	if after < b.behind[class].Events {
+		return b.sizeBehind(class, after)
+	}
+	after -= b.behind[class].Events
+	if b.batch.Batches() || after >= b.retries.byOrder[class].Len() {
+		return 0, false
+	}
+	return b.retries.oldestOf(class, after).single[0].event.Size(), true
 }
 
 func (b *Backlog) evict(class messages.Class) {
 	evicted, ok := b.waiting.popOf(class)
+	if !ok && b.behind[class].Events > 0 {
+		b.evictBehind(class)
+		return
+	}
 	if !ok {
 		d := b.retries.oldestOf(class, 0)
 		b.leaveRetries(d)
@@ -123,8 +118,6 @@ func (b *Backlog) evict(class messages.Class) {
 		d.place = gone
 		evicted = d.single[0]
 	}
-	b.release(evicted.event)
-	b.ledger.fates[DroppedEvicted]++
-	evicted.end(DroppedEvicted)
+	b.end([]arrival{evicted}, DroppedEvicted)
 	evicted.giveWay()
 }

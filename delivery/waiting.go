@@ -1,19 +1,20 @@
 package delivery
 
-import "github.com/fluxmq/webhookd/messages"
+import (
+	"math"
 
-// waiting are the events never sent, in the order of acceptance over all classes. Each class is found by itself, so that
+	"github.com/fluxmq/webhookd/messages"
+)
+
+// waiting are the events never sent by this process that are in memory, in the order of acceptance over all classes. Each class is found by itself, so that
 // the oldest of one can give way.
 type waiting struct {
 	byClass [messages.ClassCount]FIFO[arrival]
 	events  int
 	bytes   int64
-	pushed  uint64
 }
 
 func (w *waiting) push(a arrival) {
-	w.pushed++
-	a.order = w.pushed
 	w.byClass[a.event.Type().Class()].Push(a)
 	w.events++
 	w.bytes += int64(a.event.Size())
@@ -41,10 +42,10 @@ func (w *waiting) popOf(class messages.Class) (arrival, bool) {
 func (w *waiting) first() arrival { return w.byClass[w.oldestClass()].At(0) }
 
 func (w *waiting) oldestClass() messages.Class {
-	oldest, order := messages.ClassMessage, w.pushed+1
+	oldest, number := messages.ClassMessage, uint64(math.MaxUint64)
 	for class := range messages.ClassCount {
-		if queue := &w.byClass[class]; queue.Len() > 0 && queue.At(0).order < order {
-			oldest, order = class, queue.At(0).order
+		if queue := &w.byClass[class]; queue.Len() > 0 && queue.At(0).number < number {
+			oldest, number = class, queue.At(0).number
 		}
 	}
 	return oldest
