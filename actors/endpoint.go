@@ -46,6 +46,9 @@ type Endpoint struct {
 	deadLetterActor *actor.PID
 	keeping         map[*keepDeadLetter]struct{} // not yet answered with deadLetterKept
 
+	held    *store.Held                     // nil: what is held is in memory only
+	marking map[*delivery.Delivery]struct{} // their attempts begin when the store knows it
+
 	requests   context.Context // of all attempts; cancelled at the drain's cutoff
 	cancel     context.CancelFunc
 	attempts   sync.WaitGroup
@@ -70,6 +73,7 @@ func NewEndpoint(cfg config.Endpoint, sender Sender, jitter func() float64, log 
 		backlog:  rules.Backlog(),
 		mailbox:  NewMailbox(rules.Backlog(), admitEnvelope),
 		keeping:  map[*keepDeadLetter]struct{}{},
+		marking:  map[*delivery.Delivery]struct{}{},
 		requests: requests,
 		cancel:   cancel,
 	}
@@ -132,6 +136,10 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 		}
 	case *deadLetterKept:
 		a.leave(message)
+	case *readEnded:
+		a.fill(time.Now(), message)
+	case *attemptMarked:
+		a.marked(ctx, message)
 	case *Drain:
 		a.rules.Drain(message.Cutoff)
 	case *Dropped:
@@ -156,8 +164,9 @@ func (a *endpointActor) advance(ctx actor.Context) {
 		a.cancel()
 	}
 	for d := a.rules.Next(now); d != nil; d = a.rules.Next(now) {
-		a.begin(d)
+		a.attempt(d)
 	}
+	a.readAhead(now)
 	a.showBreaker()
 	a.drops.Log(now, a.log, a.backlog)
 	a.setTimer(ctx, now)
@@ -176,6 +185,14 @@ func (a *endpointActor) setTimer(ctx actor.Context, now time.Time) {
 	} else {
 		a.timer.stop()
 	}
+}
+
+func (a *endpointActor) attempt(d *delivery.Delivery) {
+	if a.rules.Marks() {
+		a.mark(d)
+		return
+	}
+	a.begin(d)
 }
 
 func (a *endpointActor) begin(d *delivery.Delivery) {

@@ -46,6 +46,9 @@ func (a *endpointActor) halt() {
 	a.timer.stop()
 	a.cancel()
 	a.attempts.Wait()
+	for d := range a.marking {
+		a.unmark(d)
+	}
 	verdicts := a.rules.Halt()
 	for request := range a.keeping {
 		a.keep(request)

@@ -19,6 +19,14 @@ type complaints struct {
 		last    time.Time
 		leftOut int
 	}
+	read time.Time // when the latest line about a failed reading was written
+}
+
+func (c *complaints) readFailed(now time.Time, log *slog.Logger, err error) {
+	if now.Sub(c.read) >= complaintInterval {
+		c.read = now
+		log.Error("what is held can't be read from the store, and is tried again", "error", err)
+	}
 }
 
 func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attemptEnded, v delivery.Verdict) {

@@ -27,6 +27,9 @@ type DurationHistogram struct {
 // DurationBuckets are the upper bounds of DurationHistogram, in seconds.
 var DurationBuckets = [...]float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
 
+// Held is the size of what the endpoint holds, in bytes.
+func (e *Endpoint) Held() int64 { return e.backlog.Ledger().Bytes }
+
 // Stats reads the endpoint's state; any goroutine may call it, also after the actor stopped.
 func (e *Endpoint) Stats() EndpointStats {
 	return EndpointStats{

@@ -105,6 +105,34 @@ func (b *Backlog) victim(class messages.Class, after int) (size int, gives bool)
 	return b.retries.oldestOf(class, after).single[0].event.Size(), true
 }
 
+// GiveWay drops what gives way first, of the class that takes most, until so many bytes are free or nothing is left to
+// give. With drop_policy newest nothing gives way.
+func (b *Backlog) GiveWay(bytes int64) (freed int64, signals Signals) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for freed < bytes && b.bounds.Policy == config.DropOldest {
+		class, size, found := b.largestToGive()
+		if !found {
+			break
+		}
+		b.evict(class)
+		freed += int64(size)
+	}
+	return freed, b.signals()
+}
+
+func (b *Backlog) largestToGive() (giving messages.Class, size int, found bool) {
+	for class := range messages.ClassCount {
+		if found && b.held[class].Bytes <= b.held[giving].Bytes {
+			continue
+		}
+		if victim, gives := b.victim(class, 0); gives {
+			giving, size, found = class, victim, true
+		}
+	}
+	return giving, size, found
+}
+
 func (b *Backlog) evict(class messages.Class) {
 	evicted, ok := b.waiting.popOf(class)
 	if !ok && b.behind[class].Events > 0 {

@@ -35,6 +35,7 @@ type routerActor struct {
 	matcher     *matcher
 	endpoints   []*actors.Endpoint
 	deadLetters *store.DeadLetters
+	store       *store.Store  // nil: all is in memory
 	done        chan struct{} // closed when the actor has stopped
 
 	pids            []*actor.PID // of endpoints, in their order
@@ -103,6 +104,9 @@ func (a *routerActor) start(ctx actor.Context) {
 // route forwards what the mailbox holds; after the last event of a drain, the drain itself.
 func (a *routerActor) route(ctx actor.Context) {
 	for range routedAtOnce {
+		if a.waitsForStore() {
+			return
+		}
 		event, receipt := a.backlog.TakeEvent()
 		if event == nil {
 			a.drainEndpoints(ctx)
@@ -116,14 +120,21 @@ func (a *routerActor) route(ctx actor.Context) {
 
 func (a *routerActor) forward(ctx actor.Context, event *messages.Envelope) {
 	a.routing = event
+	wanting := a.matcher.match(event)
+	full := a.makeRoom(event, wanting)
+	a.beginEntry(event)
 	fate := delivery.Unwanted
-	for _, endpoint := range a.matcher.match(event) {
+	for _, endpoint := range wanting {
 		fate = delivery.Routed
+		if endpoint == full {
+			a.endpoints[endpoint].Refuse()
+			continue
+		}
 		ctx.Send(a.pids[endpoint], event)
 	}
 	a.routing = nil
 	a.backlog.SettleEvent(event, fate)
-	a.giveReceipt(nil)
+	a.endEntry()
 }
 
 // giveReceipt tells the sender of the present event, if it waits for that, whether its event is safe.
@@ -143,6 +154,7 @@ func (a *routerActor) recover() {
 	if a.routing != nil {
 		a.backlog.SettleEvent(a.routing, delivery.DroppedPanic)
 		a.routing = nil
+		a.abandonEntry()
 		a.giveReceipt(fmt.Errorf("the router panicked over the event: %v", reason))
 	}
 	a.mailbox.Wake()

@@ -39,6 +39,7 @@ func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 			Policy: cfg.Webhook.DropPolicy,
 		}),
 		table:   table,
+		store:   o.store,
 		matcher: newMatcher(table),
 		done:    make(chan struct{}),
 	}
@@ -46,6 +47,7 @@ func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 	for i, endpoint := range resolved {
 		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, senders[i], o.jitter, o.log))
 	}
+	a.restore()
 	return a, nil
 }
 

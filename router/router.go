@@ -39,6 +39,7 @@ type options struct {
 	parent  actor.Context
 	senders func(config.Endpoint) (actors.Sender, error)
 	jitter  func() float64
+	store   *store.Store
 }
 
 // WithLogger sets where the router logs; without it that is slog.Default.
@@ -62,6 +63,12 @@ func WithSenders(senders func(config.Endpoint) (actors.Sender, error)) Option {
 // goroutine calls it.
 func WithJitter(jitter func() float64) Option {
 	return func(o *options) { o.jitter = jitter }
+}
+
+// WithStore lets a store keep what the endpoints hold, and their dead letters: what it has of them is delivered. The caller
+// closes it after the router. Without one all is in memory.
+func WithStore(s *store.Store) Option {
+	return func(o *options) { o.store = s }
 }
 
 // Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID, Webhook and DeadLetters. It

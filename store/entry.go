@@ -55,12 +55,16 @@ func (s *Store) Route(event *messages.Envelope) {
 	s.routing = &entry{number: s.number, event: event}
 }
 
-// Routed ends what Route began. receipt, unless it is nil, is called when the event is safe, or with the reason why it is
+// Routed ends what Route began, if anything. receipt, unless it is nil, is called when the event is safe, or with the reason why it is
 // not.
 func (s *Store) Routed(receipt func(error)) {
 	s.mu.Lock()
 	entry := s.routing
 	s.routing = nil
+	if entry == nil {
+		s.mu.Unlock()
+		return
+	}
 	safe, err := s.enter(entry, receipt)
 	s.mu.Unlock()
 	if safe && receipt != nil {
@@ -100,4 +104,17 @@ func (s *Store) OnRoom(tell func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onRoom = tell
+}
+
+// MaxBytes is how many bytes of events may be held.
+func (s *Store) MaxBytes() int64 { return s.maxHeld }
+
+// Excess is by how many bytes the store would exceed MaxBytes if it held an event of this size more; 0 or less: it has room.
+func (s *Store) Excess(size int) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.maxHeld == 0 {
+		return 0
+	}
+	return s.bytes + int64(size) - s.maxHeld
 }

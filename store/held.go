@@ -289,3 +289,6 @@ func (h *Held) Read(after uint64, most delivery.Volume) (HeldRecords, error) {
 	read.Through = max(read.Through, through)
 	return read, nil
 }
+
+// Synced is Store.Synced.
+func (h *Held) Synced(told func(error)) { h.store.Synced(told) }
