@@ -1,6 +1,8 @@
 package router
 
 import (
+	"fmt"
+
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -25,6 +27,17 @@ func (a *routerActor) restore() {
 		endpoint.Restore(a.store.Endpoint(endpoint.Name()), window)
 	}
 	a.store.OnRoom(a.mailbox.Wake)
+}
+
+// storeFails is why no event can be made safe at this moment; nil where it can.
+func (a *routerActor) storeFails() error {
+	if a.store == nil {
+		return nil
+	}
+	if err := a.store.Failing(); err != nil {
+		return fmt.Errorf("%w: %w", messages.ErrUnavailable, err)
+	}
+	return nil
 }
 
 // waitsForStore tells whether events stay in the root mailbox, where the drop policy holds, because the store gathered as

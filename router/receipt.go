@@ -12,7 +12,7 @@ import (
 
 // NotifySafe hands several events over, as NotifyAll does, and returns when all of them are safe: each endpoint that wants
 // one holds it, or has ended with it. Its errors are those of NotifyAll, messages.ErrQueueFull also for an event that gave
-// way to others, and ctx's, after which nobody knows whether they are safe.
+// way to others; messages.ErrUnavailable where the store fails; and ctx's, after which nobody knows whether they are safe.
 func (h *Handle) NotifySafe(ctx context.Context, envelopes ...*messages.Envelope) error {
 	safe := make(chan error, 1)
 	if err := h.NotifyReceipt(func(err error) { safe <- err }, envelopes...); err != nil {
@@ -30,6 +30,9 @@ func (h *Handle) NotifySafe(ctx context.Context, envelopes ...*messages.Envelope
 // NotifyReceipt returns, when all events are safe, or with the reason why they are not. It has to return at once. Where
 // NotifyReceipt fails the events were not taken, and receipt is not called.
 func (h *Handle) NotifyReceipt(receipt func(error), envelopes ...*messages.Envelope) error {
+	if err := h.router.storeFails(); err != nil {
+		return err
+	}
 	wanted, err := h.admitAll(envelopes)
 	if err != nil {
 		return err
