@@ -20,6 +20,8 @@ type Keeper interface {
 	// Reopen trusts nothing that memory, or the operating system's cache, holds of a Commit that failed.
 	Reopen() error
 
+	// Last is the highest numbers that were committed so far, also of what is gone since.
+	Last() (Last, error)
 	// Endpoints lists all endpoints of which something is kept, also an account alone.
 	Endpoints() (map[string]EndpointRecord, error)
 	// LastEvent is the highest EventRecord.Number that is kept, at least.
@@ -104,6 +106,12 @@ type EndRecord struct {
 type EndpointRecord struct {
 	delivery.Kept
 	Account Account
+}
+
+// Last is where the numbers of a store go on.
+type Last struct {
+	Event  uint64    // EventRecord.Number
+	Letter uuid.UUID // of a dead letter; ids are in the order of giving up
 }
 
 // Account is what became of the events that an endpoint accepted and the store knows of: Accepted is the sum of all else
