@@ -24,8 +24,6 @@ type Keeper interface {
 	Last() (Last, error)
 	// Endpoints lists all endpoints of which something is kept, also an account alone.
 	Endpoints() (map[string]EndpointRecord, error)
-	// LastEvent is the highest EventRecord.Number that is kept, at least.
-	LastEvent() (uint64, error)
 	// Held reads events of an endpoint that were accepted after the one with the given number, in the order of acceptance.
 	// It stops before most would be exceeded, but not before the first event.
 	Held(endpoint string, after uint64, most delivery.Volume) (HeldRecords, error)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -25,8 +26,30 @@ func (l *latestLetters) add(letter *DeadLetter) {
 
 func (l *latestLetters) items() []*DeadLetter { return l.letters.Items() }
 
-// newLetterID makes an id that sorts by the time at which it was made (RFC 9562, version 7).
-func newLetterID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+// letterIDs makes ids in the order of giving up, also where the clock goes back (RFC 9562, version 7 and section 6.2).
+type letterIDs struct {
+	last uuid.UUID
+}
+
+func (i *letterIDs) next() uuid.UUID {
+	id := uuid.Must(uuid.NewV7())
+	if bytes.Compare(id[:], i.last[:]) <= 0 {
+		id = following(i.last)
+	}
+	i.last = id
+	return id
+}
+
+// following is an id of the same time that sorts behind this one.
+func following(id uuid.UUID) uuid.UUID {
+	const tail = 8 // what follows the variant's byte
+	for i := len(id) - 1; i > tail; i-- {
+		if id[i]++; id[i] != 0 {
+			break
+		}
+	}
+	return id
+}
 
 // UnreadableError tells that a dead letter is kept, but its event can't be read.
 type UnreadableError struct {

@@ -33,6 +33,7 @@ type Store struct {
 	bytes   int64  // of all that is held
 	gather  gathering
 	claims  claims
+	ids     letterIDs
 	failing error     // nil: the latest commit was one
 	onRoom  func()    // there is room to gather again
 	deleted Deletions // of dead letters, by their bounds
@@ -53,12 +54,13 @@ func Open(keeper Keeper, settings config.Store, letters config.DeadLetters, log 
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	last, err := keeper.LastEvent()
+	last, err := keeper.Last()
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	s := &Store{
-		number:  last,
+		number:  last.Event,
+		ids:     letterIDs{last: last.Letter},
 		keeper:  keeper,
 		log:     log,
 		delay:   settings.CommitDelay,

@@ -21,7 +21,7 @@ type letterToKeep struct {
 func (s *Store) GiveUp(place delivery.Place, letter *DeadLetter, kept func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	letter.ID = newLetterID()
+	letter.ID = s.ids.next()
 	s.latest.add(letter)
 	h := s.held[letter.Endpoint]
 	keep := &letterToKeep{LetterRecord{place, letter}, kept}

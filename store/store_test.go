@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,15 +76,44 @@ func (r *rig) accept(id string, endpoints ...string) ([]delivery.Stub, *receipt)
 }
 
 type receipt struct {
-	given bool
+	mu    sync.Mutex
+	times int
 	err   error
 }
 
 func (r *receipt) give(err error) {
-	if r.given {
-		panic("a receipt is given twice")
-	}
-	r.given, r.err = true, err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.times++
+	r.err = err
+}
+
+// given tells whether the receipt was given, and checks that it was so once.
+func (r *receipt) given(t *testing.T) (bool, error) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.LessOrEqual(t, r.times, 1)
+	return r.times == 1, r.err
+}
+
+func requireNotGiven(t *testing.T, r *receipt) {
+	t.Helper()
+	given, _ := r.given(t)
+	require.False(t, given)
+}
+
+func requireSafe(t *testing.T, r *receipt) {
+	t.Helper()
+	given, err := r.given(t)
+	require.True(t, given)
+	require.NoError(t, err)
+}
+
+func requireRefused(t *testing.T, r *receipt, cause error) {
+	t.Helper()
+	_, err := r.given(t)
+	require.ErrorIs(t, err, cause)
 }
 
 // held are the ids of the events that an endpoint holds on the disk and in memory.
@@ -116,14 +146,13 @@ func TestReceiptComesWithTheCommit(t *testing.T) {
 	virtually(t, func(r *rig) {
 		_, given := r.accept("e1", "a", "b")
 		after(commitDelay - 1)
-		require.False(t, given.given)
+		requireNotGiven(t, given)
 		r.crash()
 		require.Empty(t, r.held("a"))
 
 		_, given = r.accept("e2", "a", "b")
 		after(commitDelay)
-		require.True(t, given.given)
-		require.NoError(t, given.err)
+		requireSafe(t, given)
 		r.crash()
 		require.Equal(t, []string{"e2"}, r.held("a"))
 		require.Equal(t, []string{"e2"}, r.held("b"))
@@ -136,10 +165,9 @@ func TestWhatEndedBeforeItsGroupIsNeverWritten(t *testing.T) {
 			stubs, given := r.accept(fmt.Sprint("e", i), "a", "b")
 			after(time.Millisecond)
 			r.Endpoint("a").End(stubs[0], delivery.Delivered)
-			require.False(t, given.given)
+			requireNotGiven(t, given)
 			r.Endpoint("b").End(stubs[1], delivery.DroppedEvicted)
-			require.True(t, given.given)
-			require.NoError(t, given.err)
+			requireSafe(t, given)
 		}
 		after(time.Second)
 		stats := r.Stats()
@@ -173,7 +201,7 @@ func TestWhatEndsWhileItsGroupIsWrittenIsEndedByTheNext(t *testing.T) {
 		r.Endpoint("a").End(stubs[0], delivery.Delivered)
 		require.Empty(t, r.held("a"))
 		after(time.Minute)
-		require.True(t, given.given)
+		requireSafe(t, given)
 		r.crash()
 		require.Empty(t, r.held("a"))
 		require.EqualValues(t, 1, r.Endpoints()["a"].Account.Delivered)
@@ -186,11 +214,11 @@ func TestFailingKeeperGivesNoReceiptAndHeals(t *testing.T) {
 		r.disk.Fail(func(*store.Group) error { return full })
 		_, first := r.accept("e1", "a")
 		after(time.Second)
-		require.ErrorIs(t, first.err, messages.ErrUnavailable)
-		require.ErrorIs(t, first.err, full)
+		requireRefused(t, first, messages.ErrUnavailable)
+		requireRefused(t, first, full)
 		require.ErrorIs(t, r.Failing(), full)
 		_, second := r.accept("e2", "a")
-		require.ErrorIs(t, second.err, messages.ErrUnavailable, "at once")
+		requireRefused(t, second, messages.ErrUnavailable)
 		require.Equal(t, []string{"e1", "e2"}, r.held("a"), "what is in memory goes on being delivered")
 
 		r.disk.Fail(nil)
@@ -294,10 +322,9 @@ func TestGivingUpIsOneStepAndReplayOneStepBack(t *testing.T) {
 				after(pause)
 				kept := &receipt{}
 				r.GiveUp(place, letterOf("a", e), kept.give)
-				require.False(t, kept.given)
+				requireNotGiven(t, kept)
 				after(commitDelay)
-				require.True(t, kept.given)
-				require.NoError(t, kept.err)
+				requireSafe(t, kept)
 				r.crash()
 				require.Empty(t, r.held("a"))
 				letters := r.list()
@@ -409,8 +436,7 @@ func TestCloseCommitsWhatIsGathered(t *testing.T) {
 	virtually(t, func(r *rig) {
 		_, given := r.accept("e1", "a")
 		require.NoError(t, r.Close())
-		require.True(t, given.given)
-		require.NoError(t, given.err)
+		requireSafe(t, given)
 		r.open()
 		require.Equal(t, []string{"e1"}, r.held("a"))
 	})

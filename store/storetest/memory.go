@@ -1,5 +1,3 @@
-// Package storetest is what stores are tested with: the tests that every store.Keeper passes, and a Keeper in memory that
-// a test can break.
 package storetest
 
 import (
@@ -21,10 +19,12 @@ import (
 // Disk is what outlives a Memory.
 type Disk struct {
 	mu        sync.Mutex
-	last      uint64 // number of an event
+	last      store.Last
 	events    map[uint64]*messages.Envelope
 	holds     map[string][]store.HoldRecord // by number
 	letters   []letter                      // by id
+	given     map[uuid.UUID]bool            // letters that there are or were
+	written   uint64
 	endpoints map[string]store.EndpointRecord
 	fault     func(*store.Group) error
 	keeper    *Memory // the latest
@@ -40,7 +40,7 @@ type letter struct {
 func NewDisk() *Disk {
 	return &Disk{
 		events: map[uint64]*messages.Envelope{}, holds: map[string][]store.HoldRecord{},
-		endpoints: map[string]store.EndpointRecord{},
+		endpoints: map[string]store.EndpointRecord{}, given: map[uuid.UUID]bool{},
 	}
 }
 
@@ -107,6 +107,13 @@ func (m *Memory) access() (unlock func(), err error) {
 	}, nil
 }
 
+func (m *Memory) accessWith(ctx context.Context) (unlock func(), err error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return m.access()
+}
+
 // Commit implements store.Keeper.
 func (m *Memory) Commit(group *store.Group) (store.Trimmed, error) {
 	d := m.disk
@@ -122,7 +129,8 @@ func (m *Memory) Commit(group *store.Group) (store.Trimmed, error) {
 	defer unlock()
 	for _, event := range group.Events {
 		d.events[event.Number] = event.Event
-		d.last = max(d.last, event.Number)
+		d.written += uint64(event.Event.Size())
+		d.last.Event = max(d.last.Event, event.Number)
 	}
 	for _, hold := range group.Holds {
 		d.hold(hold)
@@ -175,21 +183,30 @@ func (d *Disk) end(endpoint string, number uint64) (store.HoldRecord, bool) {
 
 func (d *Disk) giveUp(given store.LetterRecord) {
 	hold, held := d.end(given.Letter.Endpoint, given.Number)
-	if !held {
+	if d.given[given.Letter.ID] || !held {
 		return
+	}
+	d.given[given.Letter.ID] = true
+	if bytes.Compare(given.Letter.ID[:], d.last.Letter[:]) > 0 {
+		d.last.Letter = given.Letter.ID
 	}
 	d.letters = append(d.letters, letter{given.Letter, hold.Event, int64(hold.Size)})
 	slices.SortFunc(d.letters, func(a, b letter) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 }
 
+func (d *Disk) letter(id uuid.UUID) (int, bool) {
+	i := slices.IndexFunc(d.letters, func(l letter) bool { return l.ID == id })
+	return i, i >= 0
+}
+
 func (d *Disk) take(id uuid.UUID) (letter, bool) {
-	for i, l := range d.letters {
-		if l.ID == id {
-			d.letters = slices.Delete(d.letters, i, i+1)
-			return l, true
-		}
+	i, found := d.letter(id)
+	if !found {
+		return letter{}, false
 	}
-	return letter{}, false
+	l := d.letters[i]
+	d.letters = slices.Delete(d.letters, i, i+1)
+	return l, true
 }
 
 func (d *Disk) replay(replay store.ReplayRecord) {
@@ -260,11 +277,11 @@ func (m *Memory) Endpoints() (map[string]store.EndpointRecord, error) {
 	return maps.Clone(m.disk.endpoints), nil
 }
 
-// LastEvent implements store.Keeper.
-func (m *Memory) LastEvent() (uint64, error) {
+// Last implements store.Keeper.
+func (m *Memory) Last() (store.Last, error) {
 	unlock, err := m.access()
 	if err != nil {
-		return 0, err
+		return store.Last{}, err
 	}
 	defer unlock()
 	return m.disk.last, nil
@@ -323,9 +340,9 @@ func (m *Memory) Stubs(endpoint string, class messages.Class, after uint64, most
 }
 
 // Letters implements store.Keeper.
-func (m *Memory) Letters(_ context.Context, query store.DeadLetterQuery) (store.DeadLetterPage, error) {
+func (m *Memory) Letters(ctx context.Context, query store.DeadLetterQuery) (store.DeadLetterPage, error) {
 	page := store.DeadLetterPage{Letters: []*store.DeadLetterRecord{}}
-	unlock, err := m.access()
+	unlock, err := m.accessWith(ctx)
 	if err != nil {
 		return page, err
 	}
@@ -351,25 +368,24 @@ func (m *Memory) Letters(_ context.Context, query store.DeadLetterQuery) (store.
 }
 
 // Letter implements store.Keeper.
-func (m *Memory) Letter(_ context.Context, id uuid.UUID) (*store.DeadLetterRecord, error) {
-	unlock, err := m.access()
+func (m *Memory) Letter(ctx context.Context, id uuid.UUID) (*store.DeadLetterRecord, error) {
+	unlock, err := m.accessWith(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	for _, l := range m.disk.letters {
-		if l.ID == id {
-			return l.Record(true), nil
-		}
+	i, found := m.disk.letter(id)
+	if !found {
+		return nil, store.ErrNoDeadLetter
 	}
-	return nil, store.ErrNoDeadLetter
+	return m.disk.letters[i].Record(true), nil
 }
 
 // Usage implements store.Keeper.
 func (m *Memory) Usage() store.Usage {
 	m.disk.mu.Lock()
 	defer m.disk.mu.Unlock()
-	return store.Usage{Letters: len(m.disk.letters), LetterBytes: m.disk.letterBytes()}
+	return store.Usage{Letters: len(m.disk.letters), LetterBytes: m.disk.letterBytes(), WrittenBytes: m.disk.written}
 }
 
 // Compact implements store.Keeper.
