@@ -79,7 +79,8 @@ func (d *drive) trouble() {
 	requireBalanced(d, d.backlog.Ledger())
 }
 
-func (d *drive) end(delivery *Delivery) {
+// drawOutcome is an outcome of a troubled time.
+func drawOutcome(chance *rand.Rand) messages.Outcome {
 	outcomes := []messages.Outcome{
 		{Kind: messages.OutcomeDelivered, Sent: true},
 		{Kind: messages.OutcomeRejected, Status: 409, Sent: true},
@@ -89,12 +90,16 @@ func (d *drive) end(delivery *Delivery) {
 		{Kind: messages.OutcomeAway},
 		{Kind: messages.OutcomeAway, Sent: true},
 		{Kind: messages.OutcomeRejected, Status: 400, Sent: true},
-		{Kind: messages.OutcomeThrottled, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
+		{Kind: messages.OutcomeThrottled, Sent: true, PauseAsked: true, Pause: time.Duration(chance.IntN(60)) * time.Second},
 		{Kind: messages.OutcomeThrottled, Sent: true},
 		{Kind: messages.OutcomeNotProcessed, Sent: true},
 		{Kind: messages.OutcomeLocal},
 	}
-	outcome := outcomes[d.chance.IntN(len(outcomes))]
+	return outcomes[chance.IntN(len(outcomes))]
+}
+
+func (d *drive) end(delivery *Delivery) {
+	outcome := drawOutcome(d.chance)
 	switch d.chance.IntN(20) {
 	case 0:
 		d.leave(d.Panicked(d.now, delivery))
