@@ -548,7 +548,7 @@ func (g *backlogGame) abandon() {
 
 func (g *backlogGame) signalled(signals Signals) {
 	available := g.demand == demandsEvent && len(g.inMemory()) > 0 || g.demand == demandsBatch && g.full() ||
-		g.demand != demandsNothing && g.hasToRead() && g.journaled.failed.IsZero()
+		g.demand != demandsNothing && g.hasToRead()
 	told, drops := uint64(0), uint64(0)
 	for _, n := range g.told {
 		told += n

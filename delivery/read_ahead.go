@@ -54,11 +54,12 @@ func (b *Backlog) nextReading() time.Time {
 	return b.failed.Add(readAgainAfter)
 }
 
-// readsAgain is when a reading that failed is to be tried again; false when none is to be.
-func (b *Backlog) readsAgain() (time.Time, bool) {
+// readsAgain is when a reading that failed is to be tried again; false when that is not to come.
+func (b *Backlog) readsAgain(now time.Time) (time.Time, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.nextReading(), !b.failed.IsZero() && b.hasToRead()
+	at := b.nextReading()
+	return at, at.After(now) && b.hasToRead()
 }
 
 func (b *Backlog) readFailed(now time.Time) {
