@@ -183,7 +183,7 @@ func (b *Backlog) makeRoom(events []*messages.Envelope) (Fate, error) {
 func (b *Backlog) signals() Signals {
 	var s Signals
 	if b.demand == demandsEvent && b.waiting.events > 0 || b.demand == demandsBatch && b.full() ||
-		b.demand != demandsNothing && b.journal != nil && b.failed.IsZero() && b.hasToRead() {
+		b.demand != demandsNothing && b.journal != nil && b.hasToRead() {
 		s.Available, b.demand = true, demandsNothing
 	}
 	if !b.unread && b.droppedUnreported() {

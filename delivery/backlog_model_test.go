@@ -58,6 +58,8 @@ type backlogGame struct {
 	unread    bool
 	probes    uint64
 	flood     messages.Class
+
+	journaled *journaledGame // nil: without a journal
 }
 
 func newBacklogGame(t testing.TB, chance *rand.Rand) *backlogGame {
@@ -76,10 +78,16 @@ func newBacklogGame(t testing.TB, chance *rand.Rand) *backlogGame {
 			MaxWait: time.Duration(chance.IntN(10)) * time.Second}
 		game.backlog.batch = game.batch
 	}
+	if chance.IntN(3) > 0 {
+		game.beginJournal()
+	}
 	return game
 }
 
 func (g *backlogGame) move() {
+	if g.journaled != nil && g.moveJournal() {
+		return
+	}
 	switch roll := g.chance.IntN(1000); {
 	case roll < 270:
 		g.offer()
@@ -152,9 +160,12 @@ func (g *backlogGame) newEvent() *messages.Envelope {
 }
 
 func (g *backlogGame) push(events ...*messages.Envelope) {
-	g.waiting = append(g.waiting, events...)
 	for _, event := range events {
 		g.came[event] = g.now
+		if g.journaled != nil {
+			g.numberNewcomer(event)
+		}
+		g.waiting = append(g.waiting, event)
 	}
 }
 
@@ -172,7 +183,9 @@ func (g *backlogGame) replay() {
 		require.NoError(g, err)
 		g.accepted++
 		g.replayed++
-		g.expected[event] = Routed // which none has: it is held
+		if g.journaled == nil { // with one nobody hears of those behind
+			g.expected[event] = Routed // which none has: it is held
+		}
 		g.push(event)
 		g.signalled(signals)
 	}
@@ -255,6 +268,9 @@ func (g *backlogGame) oldestIdle(class messages.Class, held []*messages.Envelope
 	}
 	for _, event := range idle {
 		if event.Type().Class() == class && slices.Contains(held, event) {
+			if g.journaled != nil && g.journaled.journal.blind && slices.Contains(g.behind(), event) {
+				return nil
+			}
 			return event
 		}
 	}
@@ -265,7 +281,7 @@ func (g *backlogGame) evict(victim *messages.Envelope) {
 	g.count(DroppedEvicted, 1)
 	g.endReplays(DroppedEvicted, victim)
 	if slices.Contains(g.waiting, victim) {
-		g.waiting = without(g.waiting, victim)
+		g.stopWaiting(victim)
 		return
 	}
 	g.demand = demandsEvent
@@ -283,6 +299,9 @@ func without(events []*messages.Envelope, event *messages.Envelope) []*messages.
 }
 
 func (g *backlogGame) takeEvent() {
+	if g.journaled != nil {
+		return // it is the router's
+	}
 	event, _ := g.backlog.TakeEvent()
 	if len(g.waiting) == 0 {
 		g.demand = demandsEvent
@@ -316,7 +335,7 @@ func (g *backlogGame) take(ordered, probe bool) {
 		g.retrying = slices.DeleteFunc(g.retrying, func(other *Delivery) bool { return other == d })
 	case !g.ready():
 		g.demand = demandsEvent
-		if len(g.waiting) > 0 {
+		if len(g.inMemory()) > 0 {
 			g.demand = demandsBatch
 		}
 		require.Nil(g, d)
@@ -325,7 +344,8 @@ func (g *backlogGame) take(ordered, probe bool) {
 		together := g.nextTogether()
 		require.Equal(g, together, eventsOut(d))
 		g.contents[d] = [][]*messages.Envelope{together}
-		g.waiting = g.waiting[len(together):]
+		g.stopWaiting(together...)
+		require.Equal(g, g.triesOf(together[0]).Attempts, d.attempts)
 	}
 	if probe {
 		g.probes++
@@ -336,20 +356,25 @@ func (g *backlogGame) take(ordered, probe bool) {
 
 // ready tells whether events never sent may go out.
 func (g *backlogGame) ready() bool {
-	return len(g.waiting) > 0 && (!g.batch.Batches() || g.sealed || g.full() || g.now.Sub(g.came[g.waiting[0]]) >= g.batch.MaxWait)
+	waiting := g.inMemory()
+	if len(waiting) == 0 || !g.batch.Batches() || g.full() {
+		return len(waiting) > 0
+	}
+	return !g.awaitsReading() && (g.sealed || g.now.Sub(g.came[waiting[0]]) >= g.batch.MaxWait)
 }
 
 func (g *backlogGame) full() bool {
-	return len(g.waiting) >= g.batch.MaxEvents || bytesOf(g.waiting) >= int64(g.batch.MaxBytes)
+	return len(g.inMemory()) >= g.batch.MaxEvents || bytesOf(g.inMemory()) >= int64(g.batch.MaxBytes)
 }
 
 // nextTogether are the events never sent that go out in the next request.
 func (g *backlogGame) nextTogether() []*messages.Envelope {
-	n := 1
-	for n < len(g.waiting) && n < g.batch.MaxEvents && bytesOf(g.waiting[:n+1]) <= int64(g.batch.MaxBytes) {
+	n, waiting := 1, g.inMemory()
+	for n < len(waiting) && n < g.batch.MaxEvents && bytesOf(waiting[:n+1]) <= int64(g.batch.MaxBytes) &&
+		g.triesOf(waiting[n]) == g.triesOf(waiting[0]) {
 		n++
 	}
-	return slices.Clone(g.waiting[:n])
+	return slices.Clone(waiting[:n])
 }
 
 func eventsOut(d *Delivery) []*messages.Envelope { return envelopes(d.outgoing()) }
@@ -383,7 +408,7 @@ func (g *backlogGame) dueRetry(ordered, probe bool) (retry *Delivery, blocked bo
 		}
 		return a.due.Compare(b.due)
 	})
-	if rotate && due[0].probe > 0 && g.ready() {
+	if rotate && due[0].probe > 0 && (g.ready() || g.awaitsReading()) {
 		return nil, false
 	}
 	return due[0], false
@@ -420,6 +445,7 @@ func (g *backlogGame) end(fate Fate, events []*messages.Envelope) {
 	g.endReplays(fate, events...)
 	if fate.Kind() == KindDeadLettered {
 		g.leaving = append(g.leaving, events...)
+		g.keepLetters(fate, events)
 	}
 }
 
@@ -461,9 +487,9 @@ func (g *backlogGame) expire() {
 		expected = append(expected, g.eventsOf(g.retrying[0])...)
 		g.retrying = g.retrying[1:]
 	}
-	for len(g.waiting) > 0 && !g.came[g.waiting[0]].After(by) {
-		expected = append(expected, g.waiting[0])
-		g.waiting = g.waiting[1:]
+	for waiting := g.inMemory(); len(waiting) > 0 && !g.came[waiting[0]].After(by); waiting = g.inMemory() {
+		expected = append(expected, waiting[0])
+		g.stopWaiting(waiting[0])
 	}
 	require.Equal(g, expected, g.givenUp(g.backlog.expire(by)))
 	g.end(DeadMaxAge, expected)
@@ -499,6 +525,9 @@ func (g *backlogGame) askForDrops() {
 }
 
 func (g *backlogGame) abandon() {
+	if g.journaled != nil {
+		return // all stays held
+	}
 	dueAfter := g.now.Add(time.Duration(g.chance.IntN(10)) * time.Second)
 	waitingToo := g.chance.IntN(2) == 0
 	var expected []*messages.Envelope
@@ -518,7 +547,8 @@ func (g *backlogGame) abandon() {
 }
 
 func (g *backlogGame) signalled(signals Signals) {
-	available := g.demand == demandsEvent && len(g.waiting) > 0 || g.demand == demandsBatch && g.full()
+	available := g.demand == demandsEvent && len(g.inMemory()) > 0 || g.demand == demandsBatch && g.full() ||
+		g.demand != demandsNothing && g.hasToRead()
 	told, drops := uint64(0), uint64(0)
 	for _, n := range g.told {
 		told += n
@@ -543,7 +573,7 @@ func (g *backlogGame) compare() {
 	for fate := range Fate(fateCount) {
 		require.Equal(g, g.fates[fate], ledger.Of(fate), fmt.Sprintf("%s %s", fate.Kind(), fate.Reason()))
 	}
-	require.Equal(g, len(g.waiting), ledger.Waiting)
+	require.Equal(g, len(g.waiting)+len(g.unknown()), ledger.Waiting)
 	require.Equal(g, g.replayed, ledger.AcceptedReplay)
 	require.Equal(g, len(g.handedOut)+len(g.eventsOf(g.flying...)), ledger.InFlight)
 	require.Equal(g, len(g.eventsOf(g.retrying...)), ledger.Retrying)
@@ -552,6 +582,7 @@ func (g *backlogGame) compare() {
 	require.LessOrEqual(g, g.room(), g.bounds.Events)
 	require.LessOrEqual(g, ledger.Bytes, g.bounds.Bytes)
 	g.compareTurns()
+	g.compareJournal()
 	for event, fate := range g.expected {
 		if told, ok := g.replays[event]; ok || fate != Routed {
 			require.Equal(g, fate, told)
@@ -565,8 +596,13 @@ func (g *backlogGame) compareTurns() {
 		turns = append(turns, d.due)
 	}
 	ordered := g.chance.IntN(2) == 0
-	if g.batch.Batches() && len(g.waiting) > 0 && (!ordered || len(g.retrying) == 0) {
-		turns = append(turns, g.came[g.waiting[0]].Add(g.batch.MaxWait))
+	switch waiting := g.inMemory(); {
+	case g.awaitsReading():
+		if len(turns) > 0 && !slices.MinFunc(turns, time.Time.Compare).After(g.now) {
+			turns = nil
+		}
+	case g.batch.Batches() && len(waiting) > 0 && (!ordered || len(g.retrying) == 0):
+		turns = append(turns, g.came[waiting[0]].Add(g.batch.MaxWait))
 	}
 	soonest, ok := g.backlog.nextTurn(g.now, ordered)
 	require.Equal(g, len(turns) > 0, ok)
@@ -574,14 +610,14 @@ func (g *backlogGame) compareTurns() {
 		require.Equal(g, slices.MinFunc(turns, time.Time.Compare), soonest)
 	}
 	_, aging := g.backlog.oldestAcceptance()
-	require.Equal(g, len(g.waiting)+len(g.retrying) > 0, aging)
+	require.Equal(g, len(g.inMemory())+len(g.retrying) > 0, aging)
 	if !aging {
 		g.demand = demandsEvent
 	}
 }
 
 func (g *backlogGame) held() []*messages.Envelope {
-	return slices.Concat(g.waiting, g.handedOut, g.leaving, g.eventsOf(g.flying...), g.eventsOf(g.retrying...))
+	return slices.Concat(g.waiting, g.unknown(), g.handedOut, g.leaving, g.eventsOf(g.flying...), g.eventsOf(g.retrying...))
 }
 
 func (g *backlogGame) room() int { return len(g.held()) }

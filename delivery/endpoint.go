@@ -144,7 +144,7 @@ func (e *Endpoint) Wake(now time.Time) (time.Time, bool) {
 		if expiry, expires := e.nextExpiry(); expires && (!ok || expiry.Before(at)) {
 			at, ok = expiry, true
 		}
-		if again, fails := e.backlog.readsAgain(); fails && (!ok || again.Before(at)) {
+		if again, fails := e.backlog.readsAgain(now); fails && (!ok || again.Before(at)) {
 			at, ok = again, true
 		}
 	}

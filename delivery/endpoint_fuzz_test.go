@@ -15,7 +15,7 @@ import (
 
 // FuzzEndpointHoldsNothingForEver drives an endpoint through a troubled time drawn from the seed, just as its actor would: only
 // when a signal, a result or the wake time says so. When the endpoint is well again, or the drain is over, nothing is
-// held.
+// held; after a drain with a journal, nothing but what the journal keeps.
 func FuzzEndpointHoldsNothingForEver(f *testing.F) {
 	for seed := range uint64(300) {
 		f.Add(seed)
@@ -30,6 +30,13 @@ func FuzzEndpointHoldsNothingForEver(f *testing.F) {
 		} else {
 			d.shutDown()
 		}
+		if d.journal != nil {
+			require.GreaterOrEqual(t, d.backlog.Ledger().Kept, len(d.journal.held))
+			require.LessOrEqual(t, d.backlog.Ledger().Kept, len(d.journal.held)+d.missing)
+			if seed%2 != 0 {
+				return
+			}
+		}
 		require.Zero(t, d.backlog.Ledger().Held())
 		require.True(t, d.backlog.Empty())
 	})
@@ -43,6 +50,10 @@ type drive struct {
 	now    time.Time
 	out    []*Delivery
 	sent   uint64 // with one worker: the latest in the order of acceptance
+
+	journal *memoryJournal // nil: without one
+	read    *Read          // nil: no reading is under way
+	missing int            // events that were counted
 }
 
 func newDrive(t testing.TB, chance *rand.Rand) *drive {
@@ -61,8 +72,59 @@ func newDrive(t testing.TB, chance *rand.Rand) *drive {
 		endpoint.DropPolicy = config.DropNewest
 	}
 	d := &drive{Endpoint: NewEndpoint(endpoint, chance.Float64, newTestID), TB: t, chance: chance, now: breakerBegan}
+	if chance.IntN(2) == 0 {
+		d.journal = newMemoryJournal(d)
+		d.findKept()
+	}
 	d.advance()
 	return d
+}
+
+// findKept lets an earlier process have kept events. Some are damaged, and some are counted and not there.
+func (d *drive) findKept() {
+	for range d.chance.IntN(20) {
+		charged := d.chance.IntN(3)
+		d.journal.keep(d.now, newEvent(d, "e"), Tries{Attempts: charged, Charged: charged, Begun: d.chance.IntN(4) == 0})
+		d.damageLast()
+	}
+	kept := d.journal.kept()
+	for d.chance.IntN(4) == 0 {
+		class := d.chance.IntN(int(messages.ClassCount))
+		kept.Held[class] = kept.Held[class].add(d.chance.IntN(eventBytes))
+		d.missing++
+	}
+	d.Restore(d.journal, kept, d.chance.Int64N(10*eventBytes))
+}
+
+func (d *drive) damageLast() {
+	if d.chance.IntN(8) == 0 {
+		d.journal.damaged[d.journal.last] = true
+	}
+}
+
+// readAhead begins a reading where the endpoint asks for one, and ends one sooner or later.
+func (d *drive) readAhead() {
+	if d.journal == nil {
+		return
+	}
+	d.journal.blind = d.chance.IntN(4) == 0
+	if after, most, ok := d.ReadAhead(d.now); ok {
+		require.Nil(d, d.read, "one reading at a time")
+		read := d.journal.read(after, most)
+		d.read = &read
+	}
+}
+
+func (d *drive) endReading() {
+	read := d.read
+	d.read = nil
+	switch d.chance.IntN(6) {
+	case 0:
+		d.ReadFailed(d.now)
+	default:
+		d.Filled(d.now, *read)
+	}
+	d.advance()
 }
 
 func (d *drive) trouble() {
@@ -71,6 +133,8 @@ func (d *drive) trouble() {
 		if signals, _ := d.backlog.Offer(d.now, newEvents(d, slices.Repeat([]string{"e"}, 1+d.chance.IntN(3))...)...); signals.Available {
 			d.advance()
 		}
+	case roll < 6 && d.read != nil:
+		d.endReading()
 	case roll < 8 && len(d.out) > 0:
 		d.end(draw(d.chance, &d.out))
 	default:
@@ -79,7 +143,8 @@ func (d *drive) trouble() {
 	requireBalanced(d, d.backlog.Ledger())
 }
 
-func (d *drive) end(delivery *Delivery) {
+// drawOutcome is an outcome of a troubled time.
+func drawOutcome(chance *rand.Rand) messages.Outcome {
 	outcomes := []messages.Outcome{
 		{Kind: messages.OutcomeDelivered, Sent: true},
 		{Kind: messages.OutcomeRejected, Status: 409, Sent: true},
@@ -89,12 +154,16 @@ func (d *drive) end(delivery *Delivery) {
 		{Kind: messages.OutcomeAway},
 		{Kind: messages.OutcomeAway, Sent: true},
 		{Kind: messages.OutcomeRejected, Status: 400, Sent: true},
-		{Kind: messages.OutcomeThrottled, Sent: true, PauseAsked: true, Pause: time.Duration(d.chance.IntN(60)) * time.Second},
+		{Kind: messages.OutcomeThrottled, Sent: true, PauseAsked: true, Pause: time.Duration(chance.IntN(60)) * time.Second},
 		{Kind: messages.OutcomeThrottled, Sent: true},
 		{Kind: messages.OutcomeNotProcessed, Sent: true},
 		{Kind: messages.OutcomeLocal},
 	}
-	outcome := outcomes[d.chance.IntN(len(outcomes))]
+	return outcomes[chance.IntN(len(outcomes))]
+}
+
+func (d *drive) end(delivery *Delivery) {
+	outcome := drawOutcome(d.chance)
 	switch d.chance.IntN(20) {
 	case 0:
 		d.leave(d.Panicked(d.now, delivery))
@@ -113,7 +182,10 @@ func (d *drive) leave(verdicts ...Verdict) {
 		if !v.DeadLettered() {
 			continue
 		}
-		for _, event := range v.Events() {
+		for i, event := range v.Events() {
+			if d.journal != nil {
+				d.journal.end(v.Held()[i], v.Fate)
+			}
 			d.backlog.Leave(event, false)
 		}
 	}
@@ -136,6 +208,7 @@ func (d *drive) advance() {
 			require.Nil(d, d.Next(d.now), "one probe")
 		}
 	}
+	d.readAhead()
 }
 
 // pass lets time pass, to the wake time at the latest.
@@ -158,6 +231,10 @@ func (d *drive) recover() {
 			d.advance()
 			continue
 		}
+		if d.read != nil {
+			d.endReading()
+			continue
+		}
 		_, ok := d.Wake(d.now)
 		require.True(d, ok, "nothing is in flight, and nothing would wake the actor")
 		d.pass(time.Hour)
@@ -170,6 +247,8 @@ func (d *drive) shutDown() {
 	d.advance()
 	for !d.Drained() {
 		switch {
+		case d.read != nil:
+			d.endReading()
 		case d.CutoffCame(d.now):
 			require.NotEmpty(d, d.out, "only what is in flight outlives the cutoff")
 			delivery := draw(d.chance, &d.out)

@@ -7,7 +7,7 @@ const readAgainAfter = time.Second
 
 // ReadAhead is what the owner is to read now from the journal: the events that were accepted after the one with the given
 // number, at least one, up to so much. Once it is ok it is not until Filled or ReadFailed came. Reading begins when less
-// than half of the window is used, and earlier where a batch that is not full waits for it.
+// than half of the window is used, and before where nothing is left in it to be sent first, or no full batch.
 func (e *Endpoint) ReadAhead(now time.Time) (after uint64, most Volume, ok bool) {
 	if e.draining {
 		return 0, Volume{}, false
@@ -37,8 +37,8 @@ func (b *Backlog) hasToRead() bool {
 	if b.reading || !b.hasBehind() {
 		return false
 	}
-	inMemory := b.inMemory()
-	return b.holdsLessThan(2, inMemory, b.batch) || b.batch.Batches() && !b.full() && b.holdsLessThan(1, inMemory, b.batch)
+	inMemory, needed := b.inMemory(), b.waiting.events == 0 || b.batch.Batches() && !b.full()
+	return b.holdsLessThan(2, inMemory, b.batch) || needed && b.holdsLessThan(1, inMemory, b.batch)
 }
 
 // awaitsReading tells whether more events are on their way into the window. What can't be read is not waited for.
@@ -54,11 +54,12 @@ func (b *Backlog) nextReading() time.Time {
 	return b.failed.Add(readAgainAfter)
 }
 
-// readsAgain is when a reading that failed is to be tried again; false when none is to be.
-func (b *Backlog) readsAgain() (time.Time, bool) {
+// readsAgain is when a reading that failed is to be tried again; false when that is not to come.
+func (b *Backlog) readsAgain(now time.Time) (time.Time, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.nextReading(), !b.failed.IsZero() && b.hasToRead()
+	at := b.nextReading()
+	return at, at.After(now) && b.hasToRead()
 }
 
 func (b *Backlog) readFailed(now time.Time) {
