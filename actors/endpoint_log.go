@@ -1,12 +1,14 @@
 package actors
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // complaintInterval is the time between two lines about failures of one kind.
@@ -19,6 +21,16 @@ type complaints struct {
 		last    time.Time
 		leftOut int
 	}
+	lost time.Time // the latest about a dead letter
+}
+
+// letterLost leaves to the summary what is lost because the program stops.
+func (c *complaints) letterLost(now time.Time, log *slog.Logger, err error) {
+	if errors.Is(err, store.ErrNotKept) || !c.lost.IsZero() && now.Sub(c.lost) < complaintInterval {
+		return
+	}
+	log.Error("a dead letter is not kept", "error", err)
+	c.lost = now
 }
 
 func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attemptEnded, v delivery.Verdict) {

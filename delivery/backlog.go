@@ -88,9 +88,8 @@ func (b *Backlog) OfferForReceipt(now time.Time, receipt func(error), events ...
 }
 
 // OfferReplay hands over an event that was dead-lettered before. Where nothing is free for it, no other event gives way
-// and nothing is accounted; its errors are those of Offer. ended hears of the event's fate: once, in any goroutine, and
-// not free to call the backlog.
-func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope, ended func(Fate)) (Signals, error) {
+// and nothing is accounted; its errors are those of Offer.
+func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope) (Signals, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -103,7 +102,7 @@ func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope, ended fun
 	}
 	b.ledger.Accepted++
 	b.ledger.AcceptedReplay++
-	b.push(arrival{event: event, at: now, ended: ended})
+	b.push(arrival{event: event, at: now})
 	return b.signals(), nil
 }
 

@@ -51,7 +51,6 @@ func (b *Backlog) end(arrivals []arrival, fate Fate) {
 		if fate.Kind() != KindDeadLettered {
 			b.release(a.event)
 		}
-		a.end(fate)
 	}
 }
 

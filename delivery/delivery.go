@@ -31,16 +31,9 @@ type Delivery struct {
 type arrival struct {
 	event *messages.Envelope
 	at    time.Time
-	order uint64     // of acceptance
-	ended func(Fate) // hears of the fate of a replayed dead letter; nil for other events
+	order uint64 // of acceptance
 
 	receipt func(error) // hears that it gave way before it was taken; nil where nobody waits for that
-}
-
-func (a arrival) end(fate Fate) {
-	if a.ended != nil {
-		a.ended(fate)
-	}
 }
 
 // giveWay tells who waits for the receipt.

@@ -125,6 +125,5 @@ func (b *Backlog) evict(class messages.Class) {
 	}
 	b.release(evicted.event)
 	b.ledger.fates[DroppedEvicted]++
-	evicted.end(DroppedEvicted)
 	evicted.giveWay()
 }

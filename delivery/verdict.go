@@ -29,6 +29,9 @@ func (v Verdict) DeadLettered() bool { return v.sequel == done && v.Fate.Kind() 
 // Events are the events that it is about.
 func (v Verdict) Events() []*messages.Envelope { return envelopes(v.arrivals) }
 
+// Held are the places of the events, in their order.
+func (v Verdict) Held() []Place { return make([]Place, len(v.arrivals)) }
+
 // String is "delivered", "dead letter", "retry" or "split".
 func (v Verdict) String() string {
 	switch {

@@ -64,9 +64,8 @@ func WithJitter(jitter func() float64) Option {
 	return func(o *options) { o.jitter = jitter }
 }
 
-// Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID, Webhook and DeadLetters. It
-// fails with ErrDisabled, with what Config.Validate finds, and when the folder for dead letters can't be used. Close
-// ends the router.
+// Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID and Webhook. It fails with
+// ErrDisabled and with what Config.Validate finds. Close ends the router.
 func Spawn(system *actor.ActorSystem, cfg config.Config, opts ...Option) (*Handle, error) {
 	handle, err := spawn(system, cfg, opts)
 	if err != nil {
@@ -132,10 +131,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	if err != nil {
 		return nil, err
 	}
-	if router.deadLetters, err = store.OpenDeadLetters(cfg.DeadLetters, o.log); err != nil {
-		router.discard()
-		return nil, err
-	}
+	router.deadLetters = store.NewMemoryLetters()
 	handle := &Handle{system: system, router: router, timeout: cfg.Webhook.ShutdownTimeout}
 	var spawner actor.SpawnerContext = system.Root
 	if o.parent != nil {
