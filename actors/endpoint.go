@@ -42,7 +42,7 @@ type Endpoint struct {
 	backlog *delivery.Backlog // of the rules
 	mailbox *Mailbox
 
-	deadLetters     *store.DeadLetters
+	deadLetters     store.Letters
 	deadLetterActor *actor.PID
 	keeping         map[*keepDeadLetter]struct{} // not yet answered with deadLetterKept
 
@@ -92,17 +92,16 @@ func admitEnvelope(message any) (*messages.Envelope, bool, error) {
 func (e *Endpoint) Name() string { return e.name }
 
 // Replay hands over an event that was dead-lettered before. It makes nothing else give way. Its errors are
-// messages.ErrQueueFull, ErrClosed and ErrTooLarge; where it fails nothing is accounted. ended hears of the event's fate,
-// once, in any goroutine, and has to return at once.
-func (e *Endpoint) Replay(event *messages.Envelope, ended func(delivery.Fate)) error {
-	signals, err := e.backlog.OfferReplay(time.Now(), event, ended)
+// messages.ErrQueueFull, ErrClosed and ErrTooLarge; where it fails nothing is accounted.
+func (e *Endpoint) Replay(event *messages.Envelope) error {
+	signals, err := e.backlog.OfferReplay(time.Now(), event)
 	e.mailbox.signal(signals)
 	return err
 }
 
-// Props describes the endpoint's actor, which has deadLetters keep what it gives up, mostly by their actor.
-func (e *Endpoint) Props(deadLetters *store.DeadLetters, deadLetterActor *actor.PID) *actor.Props {
-	e.deadLetters, e.deadLetterActor = deadLetters, deadLetterActor
+// Props describes the endpoint's actor, which has the letters kept that it gives up, mostly by their actor.
+func (e *Endpoint) Props(letters store.Letters, deadLetterActor *actor.PID) *actor.Props {
+	e.deadLetters, e.deadLetterActor = letters, deadLetterActor
 	return actor.PropsFromProducer(
 		func() actor.Actor { return &endpointActor{Endpoint: e} },
 		actor.WithMailbox(func() actor.Mailbox { return e.mailbox }),
@@ -135,7 +134,7 @@ func (a *endpointActor) Receive(ctx actor.Context) {
 			return
 		}
 	case *deadLetterKept:
-		a.leave(message)
+		a.hear(message)
 	case *readEnded:
 		a.fill(time.Now(), message)
 	case *attemptMarked:

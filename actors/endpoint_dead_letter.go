@@ -15,16 +15,39 @@ func (a *endpointActor) deadLetter(ctx actor.Context, v delivery.Verdict) {
 	if !v.DeadLettered() {
 		return
 	}
-	for _, event := range v.Events() {
-		request := &keepDeadLetter{letter: a.letter(event, v), stopping: a.rules.Draining()}
+	root, self := ctx.ActorSystem().Root, ctx.Self()
+	for _, request := range a.requestsOf(v) {
+		leave := request.kept
+		request.kept = func(err error) {
+			leave(err)
+			root.Send(self, &deadLetterKept{request, err})
+		}
 		a.keeping[request] = struct{}{}
-		ctx.Request(a.deadLetterActor, request)
+		ctx.Send(a.deadLetterActor, request)
 	}
 }
 
-func (a *endpointActor) leave(message *deadLetterKept) {
+// requestsOf asks for a letter of each event. When it is kept, or lost, its event leaves the backlog, whether or not the
+// endpoint's actor still hears of it.
+func (a *endpointActor) requestsOf(v delivery.Verdict) []*keepDeadLetter {
+	var requests []*keepDeadLetter
+	places := v.Held()
+	for i, event := range v.Events() {
+		requests = append(requests, &keepDeadLetter{
+			place:  places[i],
+			letter: a.letter(event, v),
+			kept:   func(err error) { a.backlog.Leave(event, err != nil) },
+		})
+	}
+	return requests
+}
+
+// hear takes note that the backlog has got room, and that nobody needs to ask for the letter again.
+func (a *endpointActor) hear(message *deadLetterKept) {
 	delete(a.keeping, message.request)
-	a.backlog.Leave(message.request.letter.Event, message.lost)
+	if message.err != nil {
+		a.complaints.letterLost(time.Now(), a.log, message.err)
+	}
 }
 
 func (a *endpointActor) letter(event *messages.Envelope, v delivery.Verdict) *store.DeadLetter {
@@ -40,7 +63,7 @@ func (a *endpointActor) letter(event *messages.Envelope, v delivery.Verdict) *st
 	}
 }
 
-// halt accounts for what is left when the actor is stopped without a drain, or before its end. It keeps dead letters
+// halt accounts for what is left when the actor is stopped without a drain, or before its end. It has dead letters kept
 // itself, because the dead-letter actor is being stopped as well.
 func (a *endpointActor) halt() {
 	a.timer.stop()
@@ -51,17 +74,13 @@ func (a *endpointActor) halt() {
 	}
 	verdicts := a.rules.Halt()
 	for request := range a.keeping {
-		a.keep(request)
+		request.by(a.deadLetters)
 	}
 	for _, v := range verdicts {
-		for _, event := range v.Events() {
-			a.keep(&keepDeadLetter{letter: a.letter(event, v), stopping: true})
+		for _, request := range a.requestsOf(v) {
+			request.by(a.deadLetters)
 		}
 	}
 	a.drops.LogRest(a.log, a.backlog)
 	a.sender.Close()
-}
-
-func (a *endpointActor) keep(request *keepDeadLetter) {
-	a.backlog.Leave(request.letter.Event, !request.in(a.deadLetters))
 }

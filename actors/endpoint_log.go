@@ -1,12 +1,14 @@
 package actors
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/httpclient"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // complaintInterval is the time between two lines about failures of one kind.
@@ -19,14 +21,25 @@ type complaints struct {
 		last    time.Time
 		leftOut int
 	}
-	read time.Time // when the latest line about a failed reading was written
+	read time.Time // the latest about a failed reading
+	lost time.Time // the latest about a dead letter
 }
 
 func (c *complaints) readFailed(now time.Time, log *slog.Logger, err error) {
-	if now.Sub(c.read) >= complaintInterval {
-		c.read = now
-		log.Error("what is held can't be read from the store, and is tried again", "error", err)
+	if !c.read.IsZero() && now.Sub(c.read) < complaintInterval {
+		return
 	}
+	log.Error("what is held can't be read from the store, and is tried again", "error", err)
+	c.read = now
+}
+
+// letterLost leaves to the summary what is lost because the program stops.
+func (c *complaints) letterLost(now time.Time, log *slog.Logger, err error) {
+	if errors.Is(err, store.ErrNotKept) || !c.lost.IsZero() && now.Sub(c.lost) < complaintInterval {
+		return
+	}
+	log.Error("a dead letter is not kept", "error", err)
+	c.lost = now
 }
 
 func (c *complaints) attemptFailed(now time.Time, log *slog.Logger, ended *attemptEnded, v delivery.Verdict) {

@@ -1,10 +1,13 @@
 package actors
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,15 +38,6 @@ func (hanging) Send(ctx context.Context, _ string, _ []*messages.Envelope) messa
 	return messages.Outcome{Kind: messages.OutcomeFailed, Err: ctx.Err(), Sent: true}
 }
 
-func openLetters(t *testing.T, cfg config.DeadLetters) *store.DeadLetters {
-	t.Helper()
-	cfg.MaxBytes = 1 << 30
-	letters, err := store.OpenDeadLetters(cfg, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = letters.Close() })
-	return letters
-}
-
 // slowDisk is a dead-letter actor that keeps letters when it is told to, and not before.
 type slowDisk struct {
 	deadLetterActor
@@ -51,7 +45,7 @@ type slowDisk struct {
 	goOn  chan struct{}
 }
 
-func newSlowDisk(letters *store.DeadLetters) *slowDisk {
+func newSlowDisk(letters store.Letters) *slowDisk {
 	return &slowDisk{deadLetterActor: deadLetterActor{letters: letters, cancelDue: func() {}}, goOn: make(chan struct{})}
 }
 
@@ -64,10 +58,14 @@ func (s *slowDisk) Receive(ctx actor.Context) {
 }
 
 // spawn starts an endpoint, and its dead-letter actor, as children of parent.
-func spawn(letters *store.DeadLetters, disk actor.Actor, sender Sender) (endpoint *Endpoint, system *actor.ActorSystem, parent, pid *actor.PID) {
+func spawn(letters store.Letters, disk actor.Actor, sender Sender) (endpoint *Endpoint, system *actor.ActorSystem, parent, pid *actor.PID) {
+	return spawnLogging(slog.New(slog.DiscardHandler), letters, disk, sender)
+}
+
+func spawnLogging(log *slog.Logger, letters store.Letters, disk actor.Actor, sender Sender) (endpoint *Endpoint, system *actor.ActorSystem, parent, pid *actor.PID) {
 	webhook := config.Default().Webhook
 	webhook.Endpoints = []config.Endpoint{{Name: "a"}}
-	endpoint = NewEndpoint(webhook.Resolve()[0], sender, rand.Float64, slog.New(slog.DiscardHandler))
+	endpoint = NewEndpoint(webhook.Resolve()[0], sender, rand.Float64, log)
 	system = quietSystem()
 	spawned := make(chan *actor.PID)
 	parent = system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
@@ -86,7 +84,7 @@ func rejectMany(t *testing.T, endpoint *Endpoint, events int) {
 	require.Eventually(t, func() bool { return endpoint.Stats().Of(delivery.DeadRejected) == uint64(events) }, 5*time.Second, time.Millisecond)
 }
 
-func requireKept(t *testing.T, letters *store.DeadLetters, events int) {
+func requireKept(t *testing.T, letters store.Letters, events int) {
 	t.Helper()
 	page, err := letters.List(context.Background(), store.DeadLetterQuery{Limit: 2 * events})
 	require.NoError(t, err)
@@ -95,7 +93,7 @@ func requireKept(t *testing.T, letters *store.DeadLetters, events int) {
 
 func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 	const events = 20
-	letters := openLetters(t, config.DeadLetters{Dir: config.Path(t.TempDir())})
+	letters := store.NewMemoryLetters()
 	disk := newSlowDisk(letters)
 	endpoint, system, parent, _ := spawn(letters, disk, rejecting{})
 	rejectMany(t, endpoint, events)
@@ -109,28 +107,98 @@ func TestDeadLettersOnTheirWayOutliveAStopFromAbove(t *testing.T) {
 	requireKept(t, letters, events)
 }
 
-func TestWhatIsHeldAtAStopFromAboveIsLostWithoutAFolder(t *testing.T) {
+func TestWhatIsHeldAtAStopFromAboveIsLostWhereOnlyMemoryKeepsIt(t *testing.T) {
 	const events = 20
 	for name, c := range map[string]struct {
-		dir  string
-		lost uint64
-	}{"files": {t.TempDir(), 0}, "memory": {"", events}} {
+		stops bool // before the letters are given up
+		lost  uint64
+	}{"kept": {false, 0}, "lost": {true, events}} {
 		t.Run(name, func(t *testing.T) {
-			letters := openLetters(t, config.DeadLetters{Dir: config.Path(c.dir)})
+			letters := store.NewMemoryLetters()
 			endpoint, system, parent, _ := spawn(letters, newSlowDisk(letters), hanging{})
 			require.NoError(t, endpoint.mailbox.Offer(newEvents(t, strings.Fields(strings.Repeat("e ", events))...)...))
 			require.Eventually(t, func() bool { return endpoint.Stats().InFlight > 0 }, 5*time.Second, time.Millisecond)
+			if c.stops {
+				letters.Stop()
+			}
 			require.NoError(t, system.Root.StopFuture(parent).Wait())
 			require.Equal(t, c.lost, endpoint.Stats().Lost)
 			require.EqualValues(t, events, endpoint.Stats().Total(delivery.KindDeadLettered))
+			require.True(t, endpoint.backlog.Empty())
 			requireKept(t, letters, events)
 		})
 	}
 }
 
+// slowLetters keeps letters when it is told to, as a store does that has to write them first.
+type slowLetters struct {
+	*store.MemoryLetters
+	mu   sync.Mutex
+	kept []func()
+}
+
+func (s *slowLetters) GiveUp(place delivery.Place, letter *store.DeadLetter, kept func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, func() { s.MemoryLetters.GiveUp(place, letter, kept) })
+}
+
+// keep keeps all that it was given, and tells how many that were.
+func (s *slowLetters) keep() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, keep := range s.kept {
+		keep()
+	}
+	events := len(s.kept)
+	s.kept = nil
+	return events
+}
+
+func TestDeadLettersThatAreKeptAfterTheirEndpointStoppedAreAccounted(t *testing.T) {
+	const events = 20
+	for name, lost := range map[string]uint64{"kept": 0, "lost": events} {
+		t.Run(name, func(t *testing.T) {
+			letters := &slowLetters{MemoryLetters: store.NewMemoryLetters()}
+			endpoint, system, parent, _ := spawn(letters, &deadLetterActor{letters: letters, cancelDue: func() {}}, rejecting{})
+			rejectMany(t, endpoint, events)
+			require.NoError(t, system.Root.StopFuture(parent).Wait())
+			require.False(t, endpoint.backlog.Empty())
+			require.NotZero(t, endpoint.Stats().Bytes)
+			if lost > 0 {
+				letters.Stop()
+			}
+			require.Equal(t, events, letters.keep(), "each was given up once")
+			require.True(t, endpoint.backlog.Empty())
+			require.Equal(t, lost, endpoint.Stats().Lost)
+			require.Zero(t, endpoint.Stats().Bytes)
+		})
+	}
+}
+
+// failing is Letters that can't keep any.
+type failing struct{ *store.MemoryLetters }
+
+func (failing) GiveUp(_ delivery.Place, _ *store.DeadLetter, kept func(error)) {
+	kept(errors.New("no space left on device"))
+}
+
+func TestDeadLetterThatIsNotKeptIsLostAndToldOnceInAWhile(t *testing.T) {
+	const events = 20
+	letters := failing{store.NewMemoryLetters()}
+	var log bytes.Buffer // which the endpoint's actor writes alone
+	endpoint, system, parent, pid := spawnLogging(slog.New(slog.NewTextHandler(&log, nil)), letters, &deadLetterActor{letters: letters, cancelDue: func() {}}, rejecting{})
+	rejectMany(t, endpoint, events)
+	require.Eventually(t, func() bool { return endpoint.Stats().Lost == events }, 5*time.Second, time.Millisecond)
+	system.Root.Send(pid, &Drain{Cutoff: time.Now().Add(time.Hour)})
+	require.Eventually(t, func() bool { return endpoint.requests.Err() != nil }, 5*time.Second, time.Millisecond, "nothing is left to wait for")
+	require.NoError(t, system.Root.StopFuture(parent).Wait())
+	require.Equal(t, 1, strings.Count(log.String(), `msg="a dead letter is not kept" endpoint=a error="no space left on device"`), log.String())
+}
+
 func TestDrainEndsWhenTheLastDeadLetterIsKept(t *testing.T) {
 	const events = 20
-	letters := openLetters(t, config.DeadLetters{Dir: config.Path(t.TempDir())})
+	letters := store.NewMemoryLetters()
 	disk := newSlowDisk(letters)
 	endpoint, system, parent, pid := spawn(letters, disk, rejecting{})
 	rejectMany(t, endpoint, events)
@@ -146,16 +214,14 @@ func TestDrainEndsWhenTheLastDeadLetterIsKept(t *testing.T) {
 	require.NoError(t, system.Root.StopFuture(parent).Wait())
 }
 
-func TestDeadLetterIsKeptOnceHoweverOftenItIsAskedFor(t *testing.T) {
-	for name, kept := range map[string]bool{"kept": true, "lost": false} {
-		t.Run(name, func(t *testing.T) {
-			letters := openLetters(t, config.DeadLetters{})
-			request := &keepDeadLetter{letter: &store.DeadLetter{Endpoint: "a", Event: newEvent(t, "e")}, stopping: !kept}
-			require.Equal(t, kept, request.in(letters))
-			require.Equal(t, kept, request.in(letters))
-			require.Len(t, letters.Latest(), 1)
-		})
-	}
+func TestDeadLetterIsGivenUpOnceHoweverOftenItIsAskedFor(t *testing.T) {
+	letters := store.NewMemoryLetters()
+	told := 0
+	request := &keepDeadLetter{letter: &store.DeadLetter{Endpoint: "a", Event: newEvent(t, "e")}, kept: func(error) { told++ }}
+	request.by(letters)
+	request.by(letters)
+	require.Equal(t, 1, told)
+	require.Len(t, letters.Latest(), 1)
 }
 
 func quietSystem() *actor.ActorSystem {

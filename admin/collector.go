@@ -46,7 +46,7 @@ var (
 		"Bytes of the events not yet routed.", nil, nil)
 
 	deadLettersDeleted = prometheus.NewDesc("webhookd_dead_letters_deleted_total",
-		"Dead letters deleted from dead_letters.dir, replayed ones among them, by the bound that did it.", []string{"reason"}, nil)
+		"Dead letters deleted from the store, by the bound that did it.", []string{"reason"}, nil)
 
 	endpointFilterErrors = prometheus.NewDesc("webhookd_endpoint_filter_errors_total",
 		"Events that the endpoint did not get because its filter could not be evaluated.", []string{"endpoint"}, nil)

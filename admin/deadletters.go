@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// readingTimeout bounds a look through the dead letters: max_bytes of them may have to be read.
+	// readingTimeout bounds a look through the dead letters.
 	readingTimeout = 2 * time.Minute
 	answerTimeout  = readingTimeout + writeTimeout
+	// replayTime is after how long a replay answers, though it is not at its end.
+	replayTime = 30 * time.Second
 )
 
 // deadLetters is the dead letters' part of the API.
@@ -35,9 +37,6 @@ func (d deadLetters) list(w http.ResponseWriter, r *http.Request) *refusal {
 	ctx, cancel := d.begin(w, r)
 	defer cancel()
 	page, err := d.router.ListDeadLetters(ctx, query)
-	if errors.Is(err, store.ErrNoDeadLetter) {
-		return badField("after", "is a dead letter that is not kept any more: begin without it")
-	}
 	if err != nil {
 		return d.refuse(err, nil)
 	}
@@ -63,17 +62,39 @@ func (d deadLetters) show(w http.ResponseWriter, r *http.Request) *refusal {
 
 // replay answers POST /v1/dead-letters/replay.
 func (d deadLetters) replay(w http.ResponseWriter, r *http.Request) *refusal {
-	filter, refused := readFilter(w, r)
+	choice, refused := readChoice(w, r, "dry_run", "per_second")
 	if refused != nil {
 		return refused
 	}
 	ctx, cancel := d.begin(w, r)
 	defer cancel()
-	result, err := d.router.ReplayDeadLetters(ctx, filter)
+	options := store.ReplayOptions{DryRun: choice.dryRun, PerSecond: choice.perSecond, Most: replayTime}
+	result, err := d.router.ReplayDeadLetters(ctx, choice.DeadLetterFilter, options)
+	if result.Accepted > 0 || result.Left > 0 {
+		d.log.Info("dead letters are replayed", "accepted", result.Accepted, "left", result.Left, "remote_addr", r.RemoteAddr)
+	}
 	if err != nil {
 		return d.refuse(err, result)
 	}
-	d.log.Info("dead letters are replayed", "accepted", result.Accepted, "left", result.Left, "remote_addr", r.RemoteAddr)
+	writeJSON(w, http.StatusOK, result)
+	return nil
+}
+
+// remove answers POST /v1/dead-letters/delete.
+func (d deadLetters) remove(w http.ResponseWriter, r *http.Request) *refusal {
+	choice, refused := readChoice(w, r, "dry_run")
+	if refused != nil {
+		return refused
+	}
+	ctx, cancel := d.begin(w, r)
+	defer cancel()
+	result, err := d.router.DeleteDeadLetters(ctx, choice.DeadLetterFilter, choice.dryRun)
+	if result.Deleted > 0 {
+		d.log.Warn("dead letters are deleted", "deleted", result.Deleted, "remote_addr", r.RemoteAddr)
+	}
+	if err != nil {
+		return d.refuse(err, result)
+	}
 	writeJSON(w, http.StatusOK, result)
 	return nil
 }
@@ -92,10 +113,10 @@ func (d deadLetters) refuse(err error, result any) *refusal {
 	switch {
 	case errors.Is(err, store.ErrNoDeadLetter):
 		return &refusal{status: http.StatusNotFound, Problem: err.Error()}
-	case errors.Is(err, store.ErrDeadLettersBusy):
-		return &refusal{status: http.StatusServiceUnavailable, Problem: store.ErrDeadLettersBusy.Error()}
 	case errors.Is(err, messages.ErrClosed):
 		return &refusal{status: http.StatusServiceUnavailable, Problem: messages.ErrClosed.Error(), result: result}
+	case errors.Is(err, context.Canceled): // nobody is left to be told
+		return &refusal{status: http.StatusServiceUnavailable, Problem: "it was called off", result: result}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &refusal{status: http.StatusServiceUnavailable, Problem: "it takes too long: ask for fewer", result: result}
 	}

@@ -22,28 +22,40 @@ const (
 	maxFilterBody = 64 << 10
 )
 
-// filters are those of the parameters that a replay takes too.
+const (
+	minPerSecond = 0.1 // so that a replay comes to its next event while its asker waits
+	maxPerSecond = 1_000_000
+)
+
+// filters are those of the parameters that choose dead letters.
 var filters = []string{"endpoint", "error", "since", "type", "until"}
 
-// readFilter reads the body of a replay: an object with filters and ids, each at most once; {} chooses all.
-func readFilter(w http.ResponseWriter, r *http.Request) (store.DeadLetterFilter, *refusal) {
-	var query store.DeadLetterQuery
+// letterChoice is the dead letters that a request is about, and what it says of how.
+type letterChoice struct {
+	store.DeadLetterFilter
+	dryRun    bool
+	perSecond float64
+}
+
+// readChoice reads the body of a request: an object with ids, filters and these options, each at most once; {} chooses all.
+func readChoice(w http.ResponseWriter, r *http.Request, options ...string) (letterChoice, *refusal) {
+	var choice letterChoice
 	if r.URL.RawQuery != "" {
-		return query.DeadLetterFilter, &refusal{status: http.StatusBadRequest, Problem: "a replay takes its filters in the body, and no parameters"}
+		return choice, &refusal{status: http.StatusBadRequest, Problem: "what chooses dead letters stands in the body, and there are no parameters"}
 	}
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return query.DeadLetterFilter, &refusal{status: http.StatusUnsupportedMediaType, Problem: "Content-Type must be application/json"}
+		return choice, &refusal{status: http.StatusUnsupportedMediaType, Problem: "Content-Type must be application/json"}
 	}
 	fields, refused := readFields(json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFilterBody)))
 	if refused != nil {
-		return query.DeadLetterFilter, refused
+		return choice, refused
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if err := setField(&query, name, fields[name]); err != nil {
-			return query.DeadLetterFilter, badField(cut(name), err.Error())
+		if err := choice.set(name, fields[name], options); err != nil {
+			return choice, badField(cut(name), err.Error())
 		}
 	}
-	return query.DeadLetterFilter, nil
+	return choice, nil
 }
 
 // readFields reads an object that is all of the body.
@@ -80,19 +92,45 @@ func readFields(body *json.Decoder) (map[string]json.RawMessage, *refusal) {
 	return fields, nil
 }
 
-func setField(query *store.DeadLetterQuery, name string, value json.RawMessage) error {
-	var text *string
+func (c *letterChoice) set(name string, value json.RawMessage, options []string) error {
+	known := slices.Concat([]string{"ids"}, filters, options)
 	switch {
+	case !slices.Contains(known, name):
+		return errors.New("is no field: there are " + strings.Join(known, ", "))
 	case name == "ids":
-		return setIDs(&query.IDs, value)
-	case !slices.Contains(filters, name):
-		return errors.New("is no field: there are ids, " + strings.Join(filters, ", "))
-	case json.Unmarshal(value, &text) != nil:
+		return setIDs(&c.IDs, value)
+	case name == "dry_run":
+		return setTruth(&c.dryRun, value)
+	case name == "per_second":
+		return setPerSecond(&c.perSecond, value)
+	}
+	var text *string
+	switch err := json.Unmarshal(value, &text); {
+	case err != nil:
 		return errors.New("must be a text")
 	case text == nil:
 		return errEmpty
 	}
-	return parameters[name](query, *text)
+	query := store.DeadLetterQuery{DeadLetterFilter: c.DeadLetterFilter}
+	err := parameters[name](&query, *text)
+	c.DeadLetterFilter = query.DeadLetterFilter
+	return err
+}
+
+func setTruth(truth *bool, value json.RawMessage) error {
+	var given *bool
+	if json.Unmarshal(value, &given) != nil || given == nil {
+		return errors.New("must be true or false")
+	}
+	*truth = *given
+	return nil
+}
+
+func setPerSecond(perSecond *float64, value json.RawMessage) error {
+	if json.Unmarshal(value, perSecond) != nil || !(*perSecond >= minPerSecond && *perSecond <= maxPerSecond) {
+		return fmt.Errorf("must be a number from %v to %d", minPerSecond, maxPerSecond)
+	}
+	return nil
 }
 
 func setIDs(ids *[]uuid.UUID, value json.RawMessage) error {
@@ -100,20 +138,10 @@ func setIDs(ids *[]uuid.UUID, value json.RawMessage) error {
 	if json.Unmarshal(value, &texts) != nil {
 		return errors.New("must be an array of UUIDs")
 	}
-	switch {
-	case len(texts) == 0:
+	if len(texts) == 0 {
 		return errEmpty
-	case len(texts) > maxIDs:
-		return fmt.Errorf("has more than %d", maxIDs)
 	}
-	for i, text := range texts {
-		id, err := uuid.Parse(text)
-		if err != nil {
-			return fmt.Errorf("has no UUID at place %d", i+1)
-		}
-		*ids = append(*ids, id)
-	}
-	return nil
+	return parseIDs(ids, texts, maxIDs)
 }
 
 func refuseBody(err error) *refusal {

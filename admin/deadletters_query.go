@@ -21,16 +21,11 @@ const (
 	defaultLimit = 100
 	maxLimit     = 1000
 	maxTextBytes = 256
+	maxListedIDs = 100 // which a URL has room for
 )
 
 // errEmpty is said of what is there and chooses nothing: who looked for a value and found none does not mean all.
 var errEmpty = errors.New("is empty: leave it out to choose all")
-
-var replayChoices = map[string]store.Replays{
-	"false": store.OpenOnly,
-	"true":  store.ReplayedOnly,
-	"all":   store.OpenAndReplayed,
-}
 
 // parameters are those that a list takes, each at most once.
 var parameters = map[string]func(*store.DeadLetterQuery, string) error{
@@ -39,13 +34,11 @@ var parameters = map[string]func(*store.DeadLetterQuery, string) error{
 	"since":    func(q *store.DeadLetterQuery, value string) error { return setTime(&q.Since, value) },
 	"until":    func(q *store.DeadLetterQuery, value string) error { return setTime(&q.Until, value) },
 	"error":    func(q *store.DeadLetterQuery, value string) error { return setText(&q.Error, value) },
-	"replayed": func(q *store.DeadLetterQuery, value string) (err error) {
-		choice, known := replayChoices[value]
-		if !known {
-			err = errors.New("must be true, false or all")
+	"ids": func(q *store.DeadLetterQuery, value string) error {
+		if value == "" {
+			return errEmpty
 		}
-		q.Replayed = choice
-		return err
+		return parseIDs(&q.IDs, strings.Split(value, ","), maxListedIDs)
 	},
 	"after": func(q *store.DeadLetterQuery, value string) (err error) {
 		if q.After, err = uuid.Parse(value); err != nil {
@@ -83,6 +76,20 @@ func parseQuery(raw string) (store.DeadLetterQuery, *refusal) {
 		}
 	}
 	return query, nil
+}
+
+func parseIDs(ids *[]uuid.UUID, texts []string, most int) error {
+	if len(texts) > most {
+		return fmt.Errorf("has more than %d", most)
+	}
+	for i, text := range texts {
+		id, err := uuid.Parse(text)
+		if err != nil {
+			return fmt.Errorf("has no UUID at place %d", i+1)
+		}
+		*ids = append(*ids, id)
+	}
+	return nil
 }
 
 func setText(text *string, value string) error {

@@ -98,19 +98,63 @@ func TestDeadLettersAreListedShownAndReplayed(t *testing.T) {
 	require.Contains(t, got.body, `"event":{"event_type":"message.published","event_id":"`+letter.EventID+`"`)
 
 	takes.Store(true)
-	require.Equal(t, store.ReplayResult{Accepted: 1}, r.replay(t, `{"ids":["`+letter.ID.String()+`"]}`))
-	require.Eventually(t, func() bool { return len(r.list(t, "?endpoint=a").Letters) == 2 }, patience, time.Millisecond)
-	require.Equal(t, store.ReplayResult{Accepted: 2}, r.replay(t, `{"endpoint":"a","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`))
-	require.Eventually(t, func() bool { return len(r.list(t, "?endpoint=a&replayed=true").Letters) == 3 }, patience, time.Millisecond)
+	ids := "?ids=" + letter.ID.String() + "," + page.Letters[2].ID.String()
+	require.Len(t, r.list(t, ids).Letters, 2)
+	require.Equal(t, store.ReplayResult{Chosen: 1, Accepted: 1}, r.replay(t, `{"ids":["`+letter.ID.String()+`"]}`))
+	require.Len(t, r.list(t, ids).Letters, 1)
+	require.Len(t, r.list(t, "?endpoint=a").Letters, 2)
+	until := `{"endpoint":"a","until":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"`
+	require.Equal(t, store.ReplayResult{Chosen: 2}, r.replay(t, until+`,"dry_run":true}`))
+	require.Len(t, r.list(t, "?endpoint=a").Letters, 2)
+	require.Equal(t, store.ReplayResult{Chosen: 2, Accepted: 2}, r.replay(t, until+`,"dry_run":false}`))
 	require.Zero(t, r.replay(t, `{"endpoint":"a"}`))
-	require.Empty(t, r.list(t, "?endpoint=a").Letters)
-	require.Len(t, r.list(t, "?replayed=all").Letters, 6)
-	require.Equal(t, store.ReplayResult{Accepted: 3}, r.replay(t, `{}`))
+	require.Len(t, r.list(t, "").Letters, 3)
+	require.Equal(t, store.ReplayResult{Chosen: 3, Accepted: 3}, r.replay(t, `{"per_second":1000}`))
+	require.Eventually(t, func() bool { return r.router.Stats().Endpoints[0].Held() == 0 }, patience, time.Millisecond)
 
 	scrape := r.scrape(t)
 	scrape.requireBalanced(t, "a", "b")
 	require.Equal(t, 3.0, scrape.sum(t, "webhookd_endpoint_accepted_events_total", labels{"endpoint": "a", "origin": "router"}))
 	require.Equal(t, 3.0, scrape.sum(t, "webhookd_endpoint_accepted_events_total", labels{"endpoint": "a", "origin": "replay"}))
+}
+
+func TestChosenDeadLettersAreDeleted(t *testing.T) {
+	r, _ := newRigWithLetters(t, 3)
+	remove := func(body string) (result store.DeleteResult) {
+		got := r.call(t, http.MethodPost, "/v1/dead-letters/delete", body)
+		require.Equal(t, http.StatusOK, got.status, got.body)
+		require.NoError(t, json.Unmarshal([]byte(got.body), &result))
+		require.WithinDuration(t, time.Now(), result.Until, patience)
+		result.Until = time.Time{}
+		return result
+	}
+	require.Equal(t, store.DeleteResult{Chosen: 3}, remove(`{"endpoint":"a","dry_run":true}`))
+	require.Len(t, r.list(t, "").Letters, 6)
+	require.Equal(t, store.DeleteResult{Chosen: 3, Deleted: 3}, remove(`{"endpoint":"a"}`))
+	left := r.list(t, "").Letters
+	require.Len(t, left, 3)
+	require.Equal(t, store.DeleteResult{Chosen: 1, Deleted: 1}, remove(`{"ids":["`+left[1].ID.String()+`"]}`))
+	require.Equal(t, []*store.DeadLetterRecord{left[0], left[2]}, r.list(t, "").Letters)
+	require.Equal(t, store.DeleteResult{Chosen: 2, Deleted: 2}, remove(`{}`))
+	require.Zero(t, r.router.Stats().Endpoints[0].AcceptedReplay)
+}
+
+func TestExportIsALineForEachDeadLetterWithItsEvent(t *testing.T) {
+	r, _ := newRigWithLetters(t, 3)
+	got := r.call(t, http.MethodPost, "/v1/dead-letters/export", `{"endpoint":"b"}`)
+	require.Equal(t, http.StatusOK, got.status)
+	require.Equal(t, "application/x-ndjson", got.header.Get("Content-Type"))
+	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
+	lines := strings.Split(got.body, "\n")
+	require.Len(t, lines, 3)
+	for i, listed := range r.list(t, "?endpoint=b").Letters {
+		shown := r.call(t, http.MethodGet, "/v1/dead-letters/"+listed.ID.String(), "")
+		require.Equal(t, shown.body, lines[i])
+		require.Contains(t, lines[i], `"event":{"event_type":`)
+	}
+	got = r.call(t, http.MethodPost, "/v1/dead-letters/export", `{"endpoint":"none"}`)
+	require.Equal(t, http.StatusOK, got.status)
+	require.Empty(t, got.body)
 }
 
 func TestListGoesOnWhereAPageEnds(t *testing.T) {
@@ -136,7 +180,8 @@ func TestListGoesOnWhereAPageEnds(t *testing.T) {
 func TestWithoutTheTokenNothingIsShownOrDone(t *testing.T) {
 	r, _ := newRigWithLetters(t, 1)
 	id := r.list(t, "").Letters[0].ID.String()
-	routes := map[string]string{"/v1/dead-letters": http.MethodGet, "/v1/dead-letters/" + id: http.MethodGet, "/v1/dead-letters/replay": http.MethodPost}
+	routes := map[string]string{"/v1/dead-letters": http.MethodGet, "/v1/dead-letters/" + id: http.MethodGet, "/v1/dead-letters/replay": http.MethodPost,
+		"/v1/dead-letters/delete": http.MethodPost, "/v1/dead-letters/export": http.MethodPost}
 	for path, method := range routes {
 		for authorization, challenge := range map[string]string{
 			"":                    `Bearer realm="webhookd"`,
@@ -150,7 +195,7 @@ func TestWithoutTheTokenNothingIsShownOrDone(t *testing.T) {
 			require.Equal(t, challenge, got.header.Get("WWW-Authenticate"))
 			require.NotContains(t, got.body, id)
 		}
-		require.Equal(t, http.StatusOK, r.call(t, method, path, "{}", "Authorization", "bearer  "+token).status)
+		require.Equal(t, http.StatusOK, r.call(t, method, path, `{"endpoint":"none"}`, "Authorization", "bearer  "+token).status)
 	}
 
 	open, err := New(config.Admin{Listen: "127.0.0.1:0"}, r.router, version, discardLog)
@@ -180,21 +225,24 @@ func TestTokenBesideAnotherOneIsRefused(t *testing.T) {
 	}
 }
 
-func TestFilterThatIsThereButEmptyReplaysNothing(t *testing.T) {
+func TestFilterThatIsThereButEmptyChoosesNothing(t *testing.T) {
 	r, _ := newRigWithLetters(t, 1)
 	for _, field := range []string{"ids", "endpoint", "type", "since", "until", "error"} {
 		for _, empty := range []string{"null", `""`, "[]"} {
-			got := r.call(t, http.MethodPost, "/v1/dead-letters/replay", `{"`+field+`":`+empty+`}`)
-			require.Equal(t, http.StatusBadRequest, got.status, "%s %s: %s", field, empty, got.body)
-			require.Contains(t, got.body, `"field":"`+field+`"`)
+			for _, door := range []string{"replay", "delete", "export"} {
+				got := r.call(t, http.MethodPost, "/v1/dead-letters/"+door, `{"`+field+`":`+empty+`}`)
+				require.Equal(t, http.StatusBadRequest, got.status, "%s %s %s: %s", door, field, empty, got.body)
+				require.Contains(t, got.body, `"field":"`+field+`"`)
+			}
 		}
 	}
-	require.Len(t, r.list(t, "").Letters, 2, "nothing was replayed")
+	require.Len(t, r.list(t, "").Letters, 2, "nothing was replayed or deleted")
 }
 
 func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 	r, _ := newRigWithLetters(t, 1)
 	const list, replay = "/v1/dead-letters", "/v1/dead-letters/replay"
+	const remove, export = "/v1/dead-letters/delete", "/v1/dead-letters/export"
 	manyIDs := `{"ids":["` + strings.Repeat(uuid.Nil.String()+`","`, maxIDs) + uuid.Nil.String() + `"]}`
 	for _, c := range []struct {
 		method, path, body string
@@ -204,19 +252,19 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 		{http.MethodGet, list + "?limit=0", "", 400, `{"error":{"field":"limit","problem":"must be 1 to 1000"}}`},
 		{http.MethodGet, list + "?limit=1001", "", 400, `{"error":{"field":"limit","problem":"must be 1 to 1000"}}`},
 		{http.MethodGet, list + "?limit=1&limit=2", "", 400, `{"error":{"field":"limit","problem":"is there twice"}}`},
-		{http.MethodGet, list + "?endpont=a", "", 400, `{"error":{"field":"endpont","problem":"is no parameter: there are after, endpoint, error, limit, replayed, since, type, until"}}`},
+		{http.MethodGet, list + "?endpont=a", "", 400, `{"error":{"field":"endpont","problem":"is no parameter: there are after, endpoint, error, ids, limit, since, type, until"}}`},
 		{http.MethodGet, list + "?since=yesterday", "", 400, `{"error":{"field":"since","problem":"is no time by RFC 3339, as 2026-02-05T12:00:00Z"}}`},
 		{http.MethodGet, list + "?type=message", "", 400, `{"error":{"field":"type","problem":"is no event type"}}`},
-		{http.MethodGet, list + "?replayed=maybe", "", 400, `{"error":{"field":"replayed","problem":"must be true, false or all"}}`},
+		{http.MethodGet, list + "?ids=", "", 400, `{"error":{"field":"ids","problem":"is empty: leave it out to choose all"}}`},
+		{http.MethodGet, list + "?ids=" + uuid.NewString() + ",", "", 400, `{"error":{"field":"ids","problem":"has no UUID at place 2"}}`},
+		{http.MethodGet, list + "?ids=" + strings.Repeat(uuid.Nil.String()+",", maxListedIDs) + uuid.Nil.String(), "", 400, `{"error":{"field":"ids","problem":"has more than 100"}}`},
 		{http.MethodGet, list + "?after=1", "", 400, `{"error":{"field":"after","problem":"is no UUID"}}`},
-		{http.MethodGet, list + "?after=" + uuid.NewString(), "", 400, `{"error":{"field":"after","problem":"is a dead letter that is not kept any more: begin without it"}}`},
 		{http.MethodGet, list + "?error=" + strings.Repeat("x", 257), "", 400, `{"error":{"field":"error","problem":"has more than 256 bytes"}}`},
 		{http.MethodGet, list + "?error=", "", 400, `{"error":{"field":"error","problem":"is empty: leave it out to choose all"}}`},
 		{http.MethodGet, list + "?endpoint", "", 400, `{"error":{"field":"endpoint","problem":"is empty: leave it out to choose all"}}`},
 		{http.MethodGet, list + "?type=&limit=1", "", 400, `{"error":{"field":"type","problem":"is empty: leave it out to choose all"}}`},
 		{http.MethodGet, list + "?since=", "", 400, `{"error":{"field":"since","problem":"is empty: leave it out to choose all"}}`},
 		{http.MethodGet, list + "?until=0001-01-01T00:00:00Z", "", 400, `{"error":{"field":"until","problem":"is no time by RFC 3339, as 2026-02-05T12:00:00Z"}}`},
-		{http.MethodGet, list + "?replayed=", "", 400, `{"error":{"field":"replayed","problem":"must be true, false or all"}}`},
 		{http.MethodGet, list + "?after=", "", 400, `{"error":{"field":"after","problem":"is no UUID"}}`},
 		{http.MethodGet, list + "?limit=", "", 400, `{"error":{"field":"limit","problem":"must be 1 to 1000"}}`},
 		{http.MethodGet, list + "?%zz", "", 400, `{"error":{"problem":"the query can't be read"}}`},
@@ -225,9 +273,18 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 		{http.MethodPost, replay, ``, 400, `{"error":{"problem":"the body is no filter: EOF"}}`},
 		{http.MethodPost, replay, `null`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
 		{http.MethodPost, replay, `{} {}`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
-		{http.MethodPost, replay, `{"endpont":"a"}`, 400, `{"error":{"field":"endpont","problem":"is no field: there are ids, endpoint, error, since, type, until"}}`},
-		{http.MethodPost, replay, `{"Endpoint":"a"}`, 400, `{"error":{"field":"Endpoint","problem":"is no field: there are ids, endpoint, error, since, type, until"}}`},
-		{http.MethodPost, replay, `{"limit":"1"}`, 400, `{"error":{"field":"limit","problem":"is no field: there are ids, endpoint, error, since, type, until"}}`},
+		{http.MethodPost, replay, `{"endpont":"a"}`, 400, `{"error":{"field":"endpont","problem":"is no field: there are ids, endpoint, error, since, type, until, dry_run, per_second"}}`},
+		{http.MethodPost, replay, `{"Endpoint":"a"}`, 400, `{"error":{"field":"Endpoint","problem":"is no field: there are ids, endpoint, error, since, type, until, dry_run, per_second"}}`},
+		{http.MethodPost, replay, `{"limit":"1"}`, 400, `{"error":{"field":"limit","problem":"is no field: there are ids, endpoint, error, since, type, until, dry_run, per_second"}}`},
+		{http.MethodPost, remove, `{"per_second":1}`, 400, `{"error":{"field":"per_second","problem":"is no field: there are ids, endpoint, error, since, type, until, dry_run"}}`},
+		{http.MethodPost, export, `{"dry_run":true}`, 400, `{"error":{"field":"dry_run","problem":"is no field: there are ids, endpoint, error, since, type, until"}}`},
+		{http.MethodPost, replay, `{"dry_run":"true"}`, 400, `{"error":{"field":"dry_run","problem":"must be true or false"}}`},
+		{http.MethodPost, remove, `{"dry_run":null}`, 400, `{"error":{"field":"dry_run","problem":"must be true or false"}}`},
+		{http.MethodPost, replay, `{"per_second":0}`, 400, `{"error":{"field":"per_second","problem":"must be a number from 0.1 to 1000000"}}`},
+		{http.MethodPost, replay, `{"per_second":0.09}`, 400, `{"error":{"field":"per_second","problem":"must be a number from 0.1 to 1000000"}}`},
+		{http.MethodPost, replay, `{"per_second":1000001}`, 400, `{"error":{"field":"per_second","problem":"must be a number from 0.1 to 1000000"}}`},
+		{http.MethodPost, replay, `{"per_second":null}`, 400, `{"error":{"field":"per_second","problem":"must be a number from 0.1 to 1000000"}}`},
+		{http.MethodPost, replay, `{"per_second":"1"}`, 400, `{"error":{"field":"per_second","problem":"must be a number from 0.1 to 1000000"}}`},
 		{http.MethodPost, replay, `{"endpoint":"a","endpoint":"b"}`, 400, `{"error":{"field":"endpoint","problem":"is there twice"}}`},
 		{http.MethodPost, replay, `{"endpoint":["a"]}`, 400, `{"error":{"field":"endpoint","problem":"must be a text"}}`},
 		{http.MethodPost, replay, `{"endpoint":"a"`, 400, `{"error":{"problem":"the body is no filter: EOF"}}`},
@@ -236,7 +293,7 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 		{http.MethodPost, replay, `[]`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
 		{http.MethodPost, replay, `{"since":"yesterday"}`, 400, `{"error":{"field":"since","problem":"is no time by RFC 3339, as 2026-02-05T12:00:00Z"}}`},
 		{http.MethodPost, replay, `{"until":"0001-01-01T00:00:00Z"}`, 400, `{"error":{"field":"until","problem":"is no time by RFC 3339, as 2026-02-05T12:00:00Z"}}`},
-		{http.MethodPost, replay + "?endpoint=c", `{}`, 400, `{"error":{"problem":"a replay takes its filters in the body, and no parameters"}}`},
+		{http.MethodPost, replay + "?endpoint=c", `{}`, 400, `{"error":{"problem":"what chooses dead letters stands in the body, and there are no parameters"}}`},
 		{http.MethodPost, replay, `{"ids":"` + uuid.NewString() + `"}`, 400, `{"error":{"field":"ids","problem":"must be an array of UUIDs"}}`},
 		{http.MethodPost, replay, `{"ids":["` + uuid.NewString() + `",""]}`, 400, `{"error":{"field":"ids","problem":"has no UUID at place 2"}}`},
 		{http.MethodPost, replay, `{"ids":[null]}`, 400, `{"error":{"field":"ids","problem":"has no UUID at place 1"}}`},
@@ -256,7 +313,9 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 	require.Len(t, r.list(t, "").Letters, 2, "nothing was replayed")
 
 	r.stopRouter()
-	got := r.call(t, http.MethodPost, replay, "{}")
-	require.Equal(t, http.StatusServiceUnavailable, got.status)
-	require.Contains(t, got.body, "the router is closed")
+	for _, door := range []string{replay, remove, export} {
+		got := r.call(t, http.MethodPost, door, "{}")
+		require.Equal(t, http.StatusServiceUnavailable, got.status)
+		require.Contains(t, got.body, "the router is closed")
+	}
 }

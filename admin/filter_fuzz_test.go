@@ -15,20 +15,27 @@ func FuzzReplayBody(f *testing.F) {
 	for _, body := range []string{
 		"{}", " {\n} ", "null", "[]", "{} {}", `{"ids":null}`, `{"ids":["` + id + `"]}`, `{"endpoint":""}`, `{"endpoint":"a","error":"x"}`,
 		`{"since":"2026-02-05T12:00:00Z"}`, `{"until":"0001-01-01T00:00:00Z"}`, `{"type":"message.published","type":""}`, `{"Endpoint":"a"}`,
+		`{"dry_run":true,"per_second":2.5}`, `{"per_second":1e999}`, `{"dry_run":0}`,
 	} {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		request := httptest.NewRequest(http.MethodPost, "/v1/dead-letters/replay", strings.NewReader(body))
 		request.Header.Set("Content-Type", "application/json")
-		filter, refused := readFilter(httptest.NewRecorder(), request)
+		choice, refused := readChoice(httptest.NewRecorder(), request, "dry_run", "per_second")
 		if refused != nil {
 			require.Less(t, len(refused.Field)+len(refused.Problem), 400)
 			return
 		}
 		var said map[string]any
 		require.NoError(t, json.Unmarshal([]byte(body), &said))
-		understood, err := json.Marshal(filter)
+		_, dry := said["dry_run"]
+		delete(said, "dry_run")
+		require.True(t, dry || !choice.dryRun)
+		_, paced := said["per_second"]
+		delete(said, "per_second")
+		require.Equal(t, paced, choice.perSecond > 0)
+		understood, err := json.Marshal(choice.DeadLetterFilter)
 		require.NoError(t, err)
 		var kept map[string]any
 		require.NoError(t, json.Unmarshal(understood, &kept))

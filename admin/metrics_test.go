@@ -1,13 +1,10 @@
 package admin
 
 import (
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -160,27 +157,6 @@ func requireDurationsOfAttempts(t *testing.T, scrape scrape, endpoint string, at
 	require.Positive(t, took.GetSampleSum())
 	require.Len(t, took.GetBucket(), len(actors.DurationBuckets)+1, "the last bucket is +Inf")
 	require.EqualValues(t, attempts, took.GetBucket()[len(actors.DurationBuckets)].GetCumulativeCount())
-}
-
-func TestDeadLettersThatAreDeletedAreCountedByWhy(t *testing.T) {
-	const day, large = 24 * time.Hour, 4 << 20
-	dir := t.TempDir()
-	write := func(number int, age time.Duration, letters, bytes int) {
-		name := fmt.Sprintf("dead-letters-%010d-%s.jsonl", number, time.Now().Add(-age).UTC().Format("2006-01-02T15-04-05.000000000"))
-		line := `{"endpoint":"a","event":{"client_id":"` + strings.Repeat("c", bytes) + `"},"time":"2026-02-05T12:00:00Z"}` + "\n"
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(strings.Repeat(line, letters)), 0o600))
-	}
-	write(1, 9*day, 2, 100) // too old
-	write(2, day, 3, large) // too many bytes
-	write(3, day, 1, large)
-	cfg := config.Default()
-	cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a", URL: newClosedPort(t)}}
-	cfg.DeadLetters = config.DeadLetters{Dir: config.Path(dir), MaxBytes: 8 << 20, MaxAge: 7 * day}
-	r := newRigOf(t, cfg)
-	scrape := r.scrape(t)
-	require.Equal(t, 2.0, scrape.sum(t, "webhookd_dead_letters_deleted_total", labels{"reason": "max_age"}))
-	require.Equal(t, 3.0, scrape.sum(t, "webhookd_dead_letters_deleted_total", labels{"reason": "max_bytes"}))
-	require.Len(t, r.list(t, "").Letters, 1)
 }
 
 func TestShutdownIsInTheMetrics(t *testing.T) {

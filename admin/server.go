@@ -4,17 +4,21 @@
 // the header "Authorization: Bearer TOKEN" with admin.token, and is refused with 403 where none is configured:
 //
 //   - GET /v1/dead-letters lists dead letters without their events, the oldest first. Its parameters are endpoint, type
-//     (an event type), since and until (RFC 3339), error (a part of the last error or the reason), replayed (false, which is
-//     the default, true or all), limit (1 to 1000, 100 by default) and after (the "next" of an earlier answer).
+//     (an event type), since and until (RFC 3339), error (a part of the last error or the reason), ids (1 to 100, with commas
+//     between), limit (1 to 1000, 100 by default) and after (the "next" of an earlier answer).
 //   - GET /v1/dead-letters/{id} shows one, with its event.
-//   - POST /v1/dead-letters/replay replays the open ones that a JSON object chooses: with ids (1 to 1000), endpoint, type,
-//     since, until and error, of which each that is there has to match; {} replays all. What is there but empty is refused.
+//   - POST /v1/dead-letters/replay replays those that a JSON object chooses: with ids (1 to 1000), endpoint, type, since,
+//     until and error, of which each that is there has to match; {} chooses all. What is there but empty is refused. With
+//     "dry_run": true it counts them only, and "per_second" (0.1 to 1000000) is how many go out in a second. After half a
+//     minute it answers "more": true, and is to be asked again with the "until" of its answer.
+//   - POST /v1/dead-letters/delete deletes those that such an object chooses, or counts them.
+//   - POST /v1/dead-letters/export writes them with their events, each as a line of JSON.
 //
 // Every door refuses with 403 what is for a host that admin.allowed_hosts lacks, or for a page of another site: see
 // hosts.Allowed.
 //
 // What is not done is answered with {"error": {"field": …, "problem": …}}. A look through the dead letters may take two
-// minutes, and ends with 503 after that; a replay then says in "result" what it did.
+// minutes, and ends with 503 after that; a replay and a deletion then say in "result" what they did.
 package admin
 
 import (
@@ -60,6 +64,8 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 	mux.HandleFunc("GET /v1/dead-letters", guard.protect(letters.list))
 	mux.HandleFunc("GET /v1/dead-letters/{id}", guard.protect(letters.show))
 	mux.HandleFunc("POST /v1/dead-letters/replay", guard.protect(letters.replay))
+	mux.HandleFunc("POST /v1/dead-letters/delete", guard.protect(letters.remove))
+	mux.HandleFunc("POST /v1/dead-letters/export", guard.protect(letters.export))
 	mux.Handle("GET /metrics", newMetricsHandler(registry, slog.NewLogLogger(log.Handler(), slog.LevelWarn)))
 	s.Server, err = httpserver.New(httpserver.Settings{
 		Name:           "admin side",

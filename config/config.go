@@ -13,8 +13,8 @@ type Config struct {
 	Webhook     Webhook     `yaml:"webhook"`
 	Sources     Sources     `yaml:"sources"`
 	Admin       *Admin      `yaml:"admin,omitempty"` // nil: off
-	DeadLetters DeadLetters `yaml:"dead_letters"`
 	Store       Store       `yaml:"store"`
+	DeadLetters DeadLetters `yaml:"dead_letters"`
 	Log         Log         `yaml:"log"`
 
 	source *source // nil: built by a program; last, because it has no key
@@ -275,18 +275,17 @@ type Admin struct {
 	AllowedHosts []string `yaml:"allowed_hosts"`   // as the ingest's
 }
 
-// Store says where what is held outlives the process.
+// Store says where held events and dead letters are kept, so that they outlive the process.
 type Store struct {
-	Dir         Secret        `yaml:"dir,omitempty"`
-	MaxBytes    ByteSize      `yaml:"max_bytes"`
-	CommitDelay time.Duration `yaml:"commit_delay"`
+	Dir         Path          `yaml:"dir"`          // "": in memory only
+	MaxBytes    ByteSize      `yaml:"max_bytes"`    // of held events; beyond it the endpoint that holds most gives way
+	CommitDelay time.Duration `yaml:"commit_delay"` // how long the first event of a group waits for others, and for its end
 }
 
-// DeadLetters says where events are kept that were given up.
+// DeadLetters bounds what the store keeps of events that were given up.
 type DeadLetters struct {
-	Dir      Path          `yaml:"dir"`               // "": the latest in memory only
-	MaxBytes ByteSize      `yaml:"max_bytes"`         // of all files; the oldest gives way
-	MaxAge   time.Duration `yaml:"max_age,omitempty"` // of its latest event, after which a file is deleted; 0: never
+	MaxBytes ByteSize      `yaml:"max_bytes"`         // of all; the oldest give way
+	MaxAge   time.Duration `yaml:"max_age,omitempty"` // after which one is deleted; 0: never
 }
 
 // Path is the path of a file or folder. A relative one in a configuration file is relative to that file's directory.
@@ -358,6 +357,7 @@ func Default() Config {
 				Compression:    CompressionNone,
 			},
 		},
+		Store:       Store{MaxBytes: 16 << 30, CommitDelay: 10 * time.Millisecond},
 		DeadLetters: DeadLetters{MaxBytes: 1 << 30},
 		Log:         Log{Level: "info"},
 	}

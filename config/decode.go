@@ -96,12 +96,21 @@ func (d *decoder) decodeStruct(node *yaml.Node, path string, target reflect.Valu
 			d.leaveAlone(entry)
 			continue
 		}
+		if successor, ok := gone[entry.path]; ok {
+			d.report(entry.path, "%s", successor)
+			continue
+		}
 		known := keys
 		if path == "" {
 			known = slices.Concat(keys, fluxMQSections)
 		}
 		d.reportUnknown(entry, path, known)
 	}
+}
+
+// gone are keys of earlier versions, by their path, and what is in their place.
+var gone = map[string]string{
+	"dead_letters.dir": "is no key any more: dead letters are kept in the store, so say store.dir in its place",
 }
 
 // reportUnknown does not show a key without a value: {TOKEN} is a mapping, and TOKEN its key.

@@ -90,8 +90,11 @@ webhook:
       queue_bytes: 64MiB
       drop_policy: oldest
 sources: {}
-dead_letters:
+store:
   dir: ""
+  max_bytes: 16GiB
+  commit_delay: 10ms
+dead_letters:
   max_bytes: 1GiB
 log:
   level: info

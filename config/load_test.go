@@ -183,7 +183,8 @@ func TestEverythingSaidIsRead(t *testing.T) {
 				AllowedHosts: []string{"webhookd.example", "2001:db8::7"}},
 		},
 		Admin:       &config.Admin{Listen: "127.0.0.1:0", Token: "s3cret", AllowedHosts: []string{"metrics.webhookd.example"}},
-		DeadLetters: config.DeadLetters{Dir: file("dead"), MaxBytes: 64 << 20, MaxAge: 48 * time.Hour},
+		Store:       config.Store{Dir: file("kept"), MaxBytes: 128 << 30, CommitDelay: 5 * time.Millisecond},
+		DeadLetters: config.DeadLetters{MaxBytes: 64 << 20, MaxAge: 48 * time.Hour},
 		Log:         config.Log{Level: "debug", Format: "json"},
 	}, got)
 }

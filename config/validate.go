@@ -20,7 +20,8 @@ func (c Config) Validate() error {
 		f.checkAddress("admin.listen", c.Admin.Listen)
 		f.checkHosts("admin.allowed_hosts", c.Admin.AllowedHosts)
 	}
-	f.checkDeadLetters("dead_letters", c.DeadLetters, c.Webhook)
+	f.checkStore("store", c.Store, c.Webhook)
+	f.checkDeadLetters("dead_letters", c)
 	f.checkChoice("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	if c.Log.Format != "" {
 		f.checkChoice("log.format", c.Log.Format, "text", "json")

@@ -9,7 +9,7 @@ import (
 // What a number may be. The upper bounds are far beyond any sense: they catch slips.
 const (
 	maxNameBytes    = 128
-	maxQueueSize    = 10_000_000
+	maxQueueSize    = 1_000_000_000
 	minQueueBytes   = 64 << 10
 	maxQueueBytes   = 1 << 40
 	maxWorkers      = 10_000

@@ -41,6 +41,7 @@ webhook.defaults.batch.max_bytes: is 0, and at least 1KiB is needed
 webhook.defaults.batch.max_wait: is 0s, and at least 1ms is needed
 webhook.defaults.format: is "", not fluxmq or cloudevents or cloudevents-binary or template or raw
 webhook.defaults.compression: is "", not none or gzip
+store.max_bytes: is 0, and at least 64MiB is needed
 dead_letters.max_bytes: is 0, and at least 8MiB is needed
 log.level: is "", not debug or info or warn or error`))
 }
@@ -84,7 +85,8 @@ func TestConfigOfAProgramIsCheckedAsAFileIs(t *testing.T) {
 			c.Webhook.Endpoints[0].Proxy = config.Secret("http://a:s3cret@" + strings.Repeat("a", 8<<10))
 		}, "webhook.endpoints[0].proxy: has 8208 bytes, and at most 8192 are allowed"},
 		{func(c *config.Config) { c.DeadLetters.MaxAge = -24 * time.Hour }, "dead_letters.max_age: is -24h0m0s, and at least 24h0m0s is needed"},
-		{func(c *config.Config) { c.DeadLetters.Dir = "a\x00b" }, "dead_letters.dir: has a control character"},
+		{func(c *config.Config) { c.Store.Dir = "a\x00b" }, "store.dir: has a control character"},
+		{func(c *config.Config) { c.Store.CommitDelay = -time.Millisecond }, "store.commit_delay: is -1ms, and at least 0s is needed"},
 		{func(c *config.Config) { c.Sources.Ingest = &config.Ingest{Listen: "localhost:0"} }, "sources.ingest.max_body_bytes: is 0, and at least 1KiB is needed"},
 		{func(c *config.Config) {
 			c.Sources.MQTTBroker = &config.MQTTBroker{Listen: ":0", Users: []config.User{{"a\x00b", "p"}}}
@@ -126,6 +128,14 @@ func TestWhatEndpointsNeedToBeReachedIsAllowed(t *testing.T) {
 		c.Webhook.Endpoints = []config.Endpoint{endpoint}
 		require.NoError(t, c.Validate(), "%+v", endpoint)
 	}
+}
+
+func TestQueuesMayHoldWhatOnlyAStoreHasRoomFor(t *testing.T) {
+	c := config.Default()
+	c.Store.Dir, c.Store.MaxBytes, c.Store.CommitDelay = "kept", 2<<40, 0
+	c.Webhook.QueueSize, c.Webhook.QueueBytes = 10_000_000, 500<<30
+	c.Webhook.Endpoints = []config.Endpoint{{Name: "analytics", URL: "https://example.com", QueueSize: 100_000_000, QueueBytes: 1 << 40}}
+	require.NoError(t, c.Validate())
 }
 
 func TestIngestNeedsATokenOffLoopbackOnly(t *testing.T) {

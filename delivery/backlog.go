@@ -93,9 +93,8 @@ func (b *Backlog) OfferForReceipt(now time.Time, receipt func(error), events ...
 }
 
 // OfferReplay hands over an event that was dead-lettered before. Where nothing is free for it, no other event gives way
-// and nothing is accounted; its errors are those of Offer. ended hears of the event's fate: once, in any goroutine, and
-// not free to call the backlog.
-func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope, ended func(Fate)) (Signals, error) {
+// and nothing is accounted; its errors are those of Offer.
+func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope) (Signals, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -108,7 +107,7 @@ func (b *Backlog) OfferReplay(now time.Time, event *messages.Envelope, ended fun
 	}
 	b.ledger.Accepted++
 	b.ledger.AcceptedReplay++
-	b.accept(arrival{event: event, at: now, ended: ended}, true)
+	b.accept(arrival{event: event, at: now}, true)
 	return b.signals(), nil
 }
 

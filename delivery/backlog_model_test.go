@@ -47,8 +47,6 @@ type backlogGame struct {
 	leaving   []*messages.Envelope
 	contents  map[*Delivery][][]*messages.Envelope
 	came      map[*messages.Envelope]time.Time
-	replays   map[*messages.Envelope]Fate // as they were told
-	expected  map[*messages.Envelope]Fate // of replays
 	replayed  uint64
 	accepted  uint64
 	fates     map[Fate]uint64
@@ -70,7 +68,6 @@ func newBacklogGame(t testing.TB, chance *rand.Rand) *backlogGame {
 	game := &backlogGame{
 		TB: t, chance: chance, backlog: NewBacklog(bounds), bounds: bounds, now: time.Unix(0, 0),
 		contents: map[*Delivery][][]*messages.Envelope{}, came: map[*messages.Envelope]time.Time{},
-		replays: map[*messages.Envelope]Fate{}, expected: map[*messages.Envelope]Fate{},
 		fates: map[Fate]uint64{}, told: map[string]uint64{},
 	}
 	if chance.IntN(2) == 0 {
@@ -171,7 +168,7 @@ func (g *backlogGame) push(events ...*messages.Envelope) {
 
 func (g *backlogGame) replay() {
 	event := g.newEvent()
-	signals, err := g.backlog.OfferReplay(g.now, event, func(fate Fate) { g.replays[event] = fate })
+	signals, err := g.backlog.OfferReplay(g.now, event)
 	switch {
 	case g.sealed:
 		require.ErrorIs(g, err, messages.ErrClosed)
@@ -183,20 +180,8 @@ func (g *backlogGame) replay() {
 		require.NoError(g, err)
 		g.accepted++
 		g.replayed++
-		if g.journaled == nil { // with one nobody hears of those behind
-			g.expected[event] = Routed // which none has: it is held
-		}
 		g.push(event)
 		g.signalled(signals)
-	}
-}
-
-// endReplays notes what whoever replayed these events has to hear.
-func (g *backlogGame) endReplays(fate Fate, events ...*messages.Envelope) {
-	for _, event := range events {
-		if _, replayed := g.expected[event]; replayed {
-			g.expected[event] = fate
-		}
 	}
 }
 
@@ -279,7 +264,6 @@ func (g *backlogGame) oldestIdle(class messages.Class, held []*messages.Envelope
 
 func (g *backlogGame) evict(victim *messages.Envelope) {
 	g.count(DroppedEvicted, 1)
-	g.endReplays(DroppedEvicted, victim)
 	if slices.Contains(g.waiting, victim) {
 		g.stopWaiting(victim)
 		return
@@ -309,7 +293,6 @@ func (g *backlogGame) takeEvent() {
 		return
 	}
 	require.Same(g, g.waiting[0], event)
-	delete(g.expected, event) // TakeEvent is the router's, to which nothing is replayed
 	g.waiting = g.waiting[1:]
 	g.handedOut = append(g.handedOut, event)
 }
@@ -442,7 +425,6 @@ func (g *backlogGame) settle() {
 
 func (g *backlogGame) end(fate Fate, events []*messages.Envelope) {
 	g.count(fate, len(events))
-	g.endReplays(fate, events...)
 	if fate.Kind() == KindDeadLettered {
 		g.leaving = append(g.leaving, events...)
 		g.keepLetters(fate, events)
@@ -583,11 +565,6 @@ func (g *backlogGame) compare() {
 	require.LessOrEqual(g, ledger.Bytes, g.bounds.Bytes)
 	g.compareTurns()
 	g.compareJournal()
-	for event, fate := range g.expected {
-		if told, ok := g.replays[event]; ok || fate != Routed {
-			require.Equal(g, fate, told)
-		}
-	}
 }
 
 func (g *backlogGame) compareTurns() {

@@ -56,7 +56,6 @@ func (b *Backlog) end(arrivals []arrival, fate Fate) {
 				b.journal.End(Stub{a.place(), a.event.Size()}, fate)
 			}
 		}
-		a.end(fate)
 	}
 }
 

@@ -31,17 +31,10 @@ type Delivery struct {
 type arrival struct {
 	event  *messages.Envelope
 	at     time.Time
-	number uint64     // Place.Number
-	tries  *Tries     // of a restored event, where it was tried; nil for other events
-	ended  func(Fate) // hears of the fate of a replayed dead letter; nil for other events
+	number uint64 // Place.Number
+	tries  *Tries // of a restored event, where it was tried; nil for other events
 
 	receipt func(error) // hears that it gave way before it was taken; nil where nobody waits for that
-}
-
-func (a arrival) end(fate Fate) {
-	if a.ended != nil {
-		a.ended(fate)
-	}
 }
 
 // giveWay tells who waits for the receipt.

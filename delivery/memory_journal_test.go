@@ -38,9 +38,10 @@ func (j *memoryJournal) Try(place Place, tries Tries) {
 	stored.Tries = tries
 }
 
-func (j *memoryJournal) End(place Place, fate Fate) {
+func (j *memoryJournal) End(stub Stub, fate Fate) {
 	require.NotEqual(j, KindDeadLettered, fate.Kind())
-	j.end(place, fate)
+	require.Equal(j, j.find(stub.Place).stub(), stub)
+	j.end(stub.Place, fate)
 }
 
 // end is what the keeper of letters does, too.

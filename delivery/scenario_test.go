@@ -156,8 +156,7 @@ func (s *scenario) offer(t *testing.T, id string) {
 }
 
 func (s *scenario) replay(t *testing.T, id string) {
-	ended := func(fate Fate) { s.say("the replay of %s ends: %s", id, fate.Kind()) }
-	if _, err := s.backlog.OfferReplay(s.now, newEvent(t, id), ended); err != nil {
+	if _, err := s.backlog.OfferReplay(s.now, newEvent(t, id)); err != nil {
 		s.say("%s is not replayed: %v", id, err)
 	}
 }

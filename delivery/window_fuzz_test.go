@@ -249,13 +249,9 @@ func (p *pair) sendAll() {
 
 func (t *twin) begin(d *Delivery) {
 	t.out = append(t.out, d)
-	if !t.Marks() {
-		return
+	if t.Marks() {
+		t.Mark(d)
 	}
-	for _, place := range d.Places() {
-		t.journal.find(place).Tries.Begun = true
-	}
-	t.Begun(d)
 }
 
 // full tells whether something is behind a window that can't hold more.

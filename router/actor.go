@@ -34,7 +34,7 @@ type routerActor struct {
 	mailbox     *actors.Mailbox
 	matcher     *matcher
 	endpoints   []*actors.Endpoint
-	deadLetters *store.DeadLetters
+	deadLetters store.Letters
 	store       *store.Store  // nil: all is in memory
 	done        chan struct{} // closed when the actor has stopped
 
@@ -80,7 +80,7 @@ func (a *routerActor) Receive(ctx actor.Context) {
 	case *actor.Stopping, *actor.Restarting:
 		a.stopTaking()
 	case *actor.Stopped:
-		a.stopped()
+		close(a.done)
 	}
 }
 
@@ -164,6 +164,7 @@ func (a *routerActor) drainEndpoints(ctx actor.Context) {
 	if a.drain == nil {
 		return
 	}
+	a.stopKeeping()
 	for _, child := range ctx.Children() {
 		if !child.Equal(a.deadLetterActor) {
 			ctx.Send(child, a.drain)
@@ -182,6 +183,7 @@ func (a *routerActor) stopAfterEndpoints(ctx actor.Context) {
 
 // stopTaking accounts for the events that a stop without a drain leaves in the mailbox.
 func (a *routerActor) stopTaking() {
+	a.stopKeeping()
 	a.backlog.Seal()
 	for event, receipt := a.backlog.TakeEvent(); event != nil; event, receipt = a.backlog.TakeEvent() {
 		a.backlog.SettleEvent(event, delivery.DroppedClosed)
@@ -194,11 +196,11 @@ func (a *routerActor) stopTaking() {
 	}
 }
 
-func (a *routerActor) stopped() {
-	if err := a.deadLetters.Close(); err != nil {
-		a.log.Error("dead letters may be lost", "error", err)
+// stopKeeping lets dead letters count as lost from now on that nothing but memory keeps.
+func (a *routerActor) stopKeeping() {
+	if memory, ok := a.deadLetters.(*store.MemoryLetters); ok {
+		memory.Stop()
 	}
-	close(a.done)
 }
 
 func (a *routerActor) reportDrops(ctx actor.Context) {

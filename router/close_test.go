@@ -1,12 +1,8 @@
 package router_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,7 +12,6 @@ import (
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
-	"github.com/fluxmq/webhookd/store"
 )
 
 func TestCloseDeliversAllThatIsQueued(t *testing.T) {
@@ -135,85 +130,6 @@ func TestDrainWaitsForARetryThatIsInTime(t *testing.T) {
 		require.Equal(t, 3*time.Second, time.Since(began))
 		require.EqualValues(t, 1, r.endpoint("a").Of(delivery.Delivered))
 	})
-}
-
-func TestDeadLettersInAFolderAreNotLost(t *testing.T) {
-	dir := t.TempDir()
-	virtually(t, func(t *testing.T) {
-		cfg := config.Default()
-		cfg.Webhook.Enabled = true
-		cfg.DeadLetters.Dir = config.Path(dir)
-		cfg.Webhook.Endpoints = []config.Endpoint{{Name: "away"}}
-		r := newRigOf(t, cfg)
-		r.receivers["away"].answers(always(refused))
-		r.notifyMany(1, 5000)
-		require.NoError(t, r.Close(context.Background()))
-		require.EqualValues(t, 5000, r.endpoint("away").Of(delivery.DeadShutdown))
-		require.Zero(t, r.Stats().Lost())
-		require.Len(t, r.DeadLetters(), store.MaxDeadLetters)
-	})
-
-	ids := map[string]bool{}
-	for _, line := range deadLetterLines(t, dir) {
-		var letter struct {
-			Endpoint string
-			Reason   string
-			Time     time.Time
-			Event    struct {
-				ID   string `json:"event_id"`
-				Data struct{ Topic string }
-			}
-		}
-		require.NoError(t, json.Unmarshal([]byte(line), &letter))
-		require.Equal(t, "away", letter.Endpoint)
-		require.Equal(t, "shutdown", letter.Reason)
-		require.Equal(t, "sensors/1", letter.Event.Data.Topic)
-		ids[letter.Event.ID] = true
-	}
-	require.Len(t, ids, 5000)
-}
-
-func deadLetterLines(t *testing.T, dir string) []string {
-	t.Helper()
-	file, err := os.Open(filepath.Join(dir, store.DeadLettersFile))
-	require.NoError(t, err)
-	defer file.Close()
-	var lines []string
-	scanner := bufio.NewScanner(file)
-	for scanner.Scan() {
-		lines = append(lines, scanner.Text())
-	}
-	return lines
-}
-
-func TestTornLastLineOfDeadLettersDoesNoHarm(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, store.DeadLettersFile)
-	require.NoError(t, os.WriteFile(path, []byte("{\"endpoint\":\"whole\"}\n{\"endpoint\":\"to"), 0o600))
-	virtually(t, func(t *testing.T) {
-		cfg := config.Default()
-		cfg.Webhook.Enabled = true
-		cfg.DeadLetters.Dir = config.Path(dir)
-		cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a"}}
-		r := newRigOf(t, cfg)
-		r.receivers["a"].answers(always(badRequest))
-		require.NoError(t, r.notify("e", "t"))
-		require.NoError(t, r.Close(context.Background()))
-	})
-	lines := deadLetterLines(t, dir)
-	require.Len(t, lines, 3)
-	require.True(t, json.Valid([]byte(lines[0])))
-	require.True(t, json.Valid([]byte(lines[2])))
-}
-
-func TestUnusableDeadLetterFolderIsAnError(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	cfg := config.Default()
-	cfg.Webhook.Enabled = true
-	cfg.DeadLetters.Dir = config.Path(filepath.Join(file, "sub"))
-	_, err := router.Spawn(nil, cfg)
-	require.ErrorContains(t, err, "dead letters")
 }
 
 func TestDisabledWebhookSpawnsNothing(t *testing.T) {

@@ -23,7 +23,7 @@ func ExampleHandle_ReplayDeadLetters() {
 		}
 	}))
 	defer server.Close()
-	cfg := configured(config.Endpoint{Name: "billing", URL: server.URL}) // dead letters in memory: cfg.DeadLetters.Dir keeps them
+	cfg := configured(config.Endpoint{Name: "billing", URL: server.URL}) // dead letters in memory: only a store keeps them
 	webhooks, err := router.Spawn(newSystem(), cfg, router.WithLogger(quiet))
 	if err != nil {
 		fmt.Println(err)
@@ -37,7 +37,7 @@ func ExampleHandle_ReplayDeadLetters() {
 	}
 
 	repaired.Store(true)
-	result, err := webhooks.ReplayDeadLetters(context.Background(), store.DeadLetterFilter{Endpoint: "billing", Error: "422"})
+	result, err := webhooks.ReplayDeadLetters(context.Background(), store.DeadLetterFilter{Endpoint: "billing", Error: "422"}, store.ReplayOptions{})
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/store"
@@ -19,8 +18,7 @@ func TestPanicWhileRoutingCostsThatEventAlone(t *testing.T) {
 	const events = 300
 	router, err := newRouterActor(publishedOnly(), newOptions(quietOptions()))
 	require.NoError(t, err)
-	router.deadLetters, err = store.OpenDeadLetters(config.DeadLetters{}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
+	router.deadLetters = store.NewMemoryLetters()
 	router.table.byType[messages.TypeMessageRetained].everything = []int{7} // an endpoint that there is not
 	router.matcher.seen = make([]uint64, 8)
 	var log strings.Builder

@@ -71,9 +71,8 @@ func WithStore(s *store.Store) Option {
 	return func(o *options) { o.store = s }
 }
 
-// Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID, Webhook and DeadLetters. It
-// fails with ErrDisabled, with what Config.Validate finds, and when the folder for dead letters can't be used. Close
-// ends the router.
+// Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID and Webhook. It fails with
+// ErrDisabled and with what Config.Validate finds. Close ends the router.
 func Spawn(system *actor.ActorSystem, cfg config.Config, opts ...Option) (*Handle, error) {
 	handle, err := spawn(system, cfg, opts)
 	if err != nil {
@@ -139,10 +138,7 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	if err != nil {
 		return nil, err
 	}
-	if router.deadLetters, err = store.OpenDeadLetters(cfg.DeadLetters, o.log); err != nil {
-		router.discard()
-		return nil, err
-	}
+	router.deadLetters = letters(o.store)
 	handle := &Handle{system: system, router: router, timeout: cfg.Webhook.ShutdownTimeout}
 	var spawner actor.SpawnerContext = system.Root
 	if o.parent != nil {
@@ -150,6 +146,14 @@ func spawn(system *actor.ActorSystem, cfg config.Config, opts []Option) (*Handle
 	}
 	handle.pid = spawner.SpawnPrefix(router.props(), "webhookd-router-")
 	return handle, nil
+}
+
+// letters is where dead letters are kept.
+func letters(kept *store.Store) store.Letters {
+	if kept == nil {
+		return store.NewMemoryLetters()
+	}
+	return kept
 }
 
 // PID is the router actor's. Events (pointers to the structs of package messages) may be sent to it from any actor; who

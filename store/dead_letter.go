@@ -1,8 +1,6 @@
 package store
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,53 +10,36 @@ import (
 
 // DeadLetter is an event that was given up for one endpoint, and why.
 type DeadLetter struct {
-	ID         uuid.UUID          // its own, not the event's; given when it is kept
+	ID         uuid.UUID          // its own, not the event's; given when it is given up
 	Endpoint   string             // the endpoint's name
 	Event      *messages.Envelope // what it did not get
 	Attempts   int                // how often it was sent
 	LastStatus int                // HTTP status of the latest answer; 0 where none came
 	LastError  string             // what was wrong with the latest attempt; "" where there was none
 	LastAnswer string             // the beginning of the answer that refused it (messages.Outcome.Answer); "" where it said nothing
-	Reason     string             // rejected, max_attempts, give_up_after, panic, unknown_outcome or shutdown
+	Reason     string             // rejected, max_attempts, give_up_after, panic, unknown_outcome, shutdown or max_age
 	Time       time.Time          // when it was given up
 }
 
-// MarshalJSON writes the dead letter as it stands in a line of the file, with the event in FluxMQ's JSON form.
-func (d *DeadLetter) MarshalJSON() ([]byte, error) {
-	return marshalLine(deadLetterLine{
+// newLetterID is greater than all that the process made before, however the clock is set: a UUIDv7 (RFC 9562 §5.7).
+func newLetterID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// Record is the dead letter as a list shows it, and with its event where that is asked for.
+func (d *DeadLetter) Record(withEvent bool) *DeadLetterRecord {
+	record := &DeadLetterRecord{
 		ID:         d.ID,
+		Time:       d.Time.UTC(),
 		Endpoint:   d.Endpoint,
-		Event:      d.Event.Body(),
+		EventID:    d.Event.ID,
+		EventType:  d.Event.Type().String(),
 		Attempts:   d.Attempts,
 		LastStatus: d.LastStatus,
 		LastError:  d.LastError,
 		LastAnswer: d.LastAnswer,
 		Reason:     d.Reason,
-		Time:       timestampText(d.Time),
-	})
-}
-
-type deadLetterLine struct {
-	ID         uuid.UUID       `json:"id"`
-	Endpoint   string          `json:"endpoint"`
-	Event      json.RawMessage `json:"event"`
-	Attempts   int             `json:"attempts"`
-	LastStatus int             `json:"last_status,omitempty"`
-	LastError  string          `json:"last_error,omitempty"`
-	LastAnswer string          `json:"last_answer,omitempty"`
-	Reason     string          `json:"reason"`
-	Time       string          `json:"time"`
-}
-
-// timestampFormat is RFC 3339 with nine digits of fraction, so that timestamps sort as text.
-const timestampFormat = "2006-01-02T15:04:05.000000000Z"
-
-func timestampText(t time.Time) string { return t.UTC().Format(timestampFormat) }
-
-func marshalLine(line any) ([]byte, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // as the event was encoded, whose bytes it would change
-	err := encoder.Encode(line)
-	return text.Bytes(), err
+	}
+	if withEvent {
+		record.Event = d.Event.Body()
+	}
+	return record
 }

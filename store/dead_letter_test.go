@@ -1,14 +1,15 @@
 package store
 
 import (
-	"bytes"
-	"encoding/json"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/fluxmq/webhookd/messages"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 func newDeadLetter(t *testing.T) *DeadLetter {
@@ -22,58 +23,36 @@ func newDeadLetter(t *testing.T) *DeadLetter {
 	}
 }
 
-func lineOf(t *testing.T, letter *DeadLetter) []byte {
-	t.Helper()
-	line, err := letter.MarshalJSON()
-	require.NoError(t, err)
-	return bytes.TrimSuffix(line, []byte("\n"))
-}
-
-func TestDeadLetterIsReadBackAsItWasWritten(t *testing.T) {
+func TestRecordSaysAllOfADeadLetter(t *testing.T) {
 	letter := newDeadLetter(t)
-	line := lineOf(t, letter)
-	require.Contains(t, string(line), `"event":`+string(letter.Event.Body())+`,`, "the event's bytes are not changed")
-	for _, withEvent := range []bool{false, true} {
-		record, err := parseDeadLetter(line, withEvent)
-		require.NoError(t, err)
-		require.Equal(t, letter.Record(withEvent), record)
-		require.Equal(t, withEvent, record.Event != nil)
+	record := &DeadLetterRecord{
+		ID: letter.ID, Time: time.Date(2026, 2, 5, 12, 0, 0, 1, time.UTC), Endpoint: "shop & co", EventID: "e1",
+		EventType: "message.published", Attempts: 3, LastStatus: 500, LastError: "status 500: \"<busy>\"",
+		LastAnswer: `<b>busy</b>\n`, Reason: "max_attempts",
 	}
-	id, err := deadLetterID(line)
+	require.Equal(t, record, letter.Record(false))
+	record.Event = letter.Event.Body()
+	require.Equal(t, record, letter.Record(true))
+	restored, err := messages.RestoreEnvelope(record.Event)
 	require.NoError(t, err)
-	require.Equal(t, letter.ID, id)
-	require.False(t, isReplayEnd(line))
-
-	record, err := parseDeadLetter(line, true)
-	require.NoError(t, err)
-	event, err := messages.RestoreEnvelope(record.Event)
-	require.NoError(t, err)
-	require.Equal(t, letter.Event.Body(), event.Body())
+	require.Equal(t, letter.Event.Body(), restored.Body())
 }
 
-func TestLineWithoutIDGetsOneThatDependsOnItsBytesAlone(t *testing.T) {
-	line := lineOf(t, newDeadLetter(t))
-	legacy := append([]byte("{"), line[len(`{"id":"00000000-0000-0000-0000-000000000000",`):]...)
-	require.True(t, json.Valid(legacy))
-	first, err := parseDeadLetter(legacy, false)
-	require.NoError(t, err)
-	again, err := deadLetterID(bytes.Clone(legacy))
-	require.NoError(t, err)
-	require.Equal(t, first.ID, again)
-	other, err := deadLetterID(bytes.Replace(legacy, []byte(`"attempts":3`), []byte(`"attempts":4`), 1))
-	require.NoError(t, err)
-	require.NotEqual(t, first.ID, other)
-}
-
-func TestReplayEndIsReadBackAsItWasWritten(t *testing.T) {
-	end := ReplayEnd{ID: uuid.New(), Replayed: Replayed{Time: time.Unix(1, 2).UTC(), Fate: FateDelivered}}
-	line, err := end.MarshalJSON()
-	require.NoError(t, err)
-	require.Equal(t, `{"replayed":"`+end.ID.String()+`","time":"1970-01-01T00:00:01.000000002Z","fate":"delivered"}`+"\n", string(line))
-	require.True(t, isReplayEnd(line))
-	read, err := parseReplayEnd(line)
-	require.NoError(t, err)
-	require.Equal(t, end, read)
+func TestIDsAreInTheOrderInWhichTheyWereMade(t *testing.T) {
+	made := func() (ids []string) {
+		for range 5000 {
+			id := newLetterID()
+			require.EqualValues(t, 7, id.Version())
+			ids = append(ids, id.String())
+		}
+		return ids
+	}
+	ids := made()
+	synctest.Test(t, func(t *testing.T) { // where the clock is decades back
+		ids = append(ids, made()...)
+	})
+	require.True(t, slices.IsSorted(ids))
+	require.Len(t, slices.Compact(ids), 10_000)
 }
 
 func TestFilterChoosesWhatFitsInEveryRespect(t *testing.T) {
@@ -101,10 +80,4 @@ func TestFilterChoosesWhatFitsInEveryRespect(t *testing.T) {
 	} {
 		require.Equal(t, c.chosen, c.filter.Match(letter), name)
 	}
-}
-
-func TestReplaysChooseByTheEnd(t *testing.T) {
-	require.Equal(t, []bool{true, false}, []bool{OpenOnly.Match(false), OpenOnly.Match(true)})
-	require.Equal(t, []bool{false, true}, []bool{ReplayedOnly.Match(false), ReplayedOnly.Match(true)})
-	require.Equal(t, []bool{true, true}, []bool{OpenAndReplayed.Match(false), OpenAndReplayed.Match(true)})
 }

@@ -1,5 +1,6 @@
-// Package store keeps what outlives the process: the events that were given up, as dead letters.
+// Package store keeps what outlives the process: the events that endpoints hold, and those that were given up, as dead
+// letters.
 //
-// It knows no actor. DeadLetters keeps letters one by one, in files or in memory, lists them, and offers their events to
-// their endpoints again; a letter whose replay has ended is closed by a record of its own.
+// It knows no actor. Letters says what is asked of who keeps dead letters: MemoryLetters keeps the latest in memory.
+// Replay and Delete work on any of them.
 package store

@@ -3,28 +3,24 @@ package store_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/store"
 )
 
-// Without a folder the latest dead letters stay in memory.
-func ExampleOpenDeadLetters() {
-	letters, err := store.OpenDeadLetters(config.DeadLetters{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+// Without a store the latest dead letters stay in memory.
+func ExampleNewMemoryLetters() {
+	letters := store.NewMemoryLetters()
 	event := messages.NewEnvelope(&messages.AuthSuccess{ClientID: "c1"})
 	event.ID = "e1"
 	if err := event.Admit(messages.Admission{BrokerID: "broker-1"}, time.Now()); err != nil {
 		fmt.Println(err)
 		return
 	}
-	letters.Keep(&store.DeadLetter{Endpoint: "analytics", Event: event, Attempts: 1, Reason: "rejected", Time: time.Now()}, false)
+	letter := &store.DeadLetter{Endpoint: "analytics", Event: event, Attempts: 1, Reason: "rejected", Time: time.Now()}
+	letters.GiveUp(delivery.Place{}, letter, func(err error) { fmt.Println("lost:", err != nil) })
 
 	page, err := letters.List(context.Background(), store.DeadLetterQuery{Limit: 10})
 	if err != nil {
@@ -34,8 +30,7 @@ func ExampleOpenDeadLetters() {
 	for _, letter := range page.Letters {
 		fmt.Println(letter.Endpoint, letter.EventID, letter.Reason)
 	}
-	if err := letters.Close(); err != nil {
-		fmt.Println(err)
-	}
-	// Output: analytics e1 rejected
+	// Output:
+	// lost: false
+	// analytics e1 rejected
 }

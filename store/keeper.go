@@ -30,7 +30,7 @@ type Keeper interface {
 	// Stubs is Held without bodies, of one class, up to so many.
 	Stubs(endpoint string, class messages.Class, after uint64, most int) ([]delivery.Stub, error)
 
-	// Letters finds dead letters by an index; its errors are ctx's, ErrNoDeadLetter and those of reading.
+	// Letters finds dead letters by an index; its errors are ctx's and those of reading.
 	Letters(ctx context.Context, query DeadLetterQuery) (DeadLetterPage, error)
 	// Letter reads one dead letter with its event; ErrNoDeadLetter where there is none.
 	Letter(ctx context.Context, id uuid.UUID) (*DeadLetterRecord, error)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -32,7 +31,7 @@ type letterIDs struct {
 }
 
 func (i *letterIDs) next() uuid.UUID {
-	id := uuid.Must(uuid.NewV7())
+	id := newLetterID()
 	if bytes.Compare(id[:], i.last[:]) <= 0 {
 		id = following(i.last)
 	}
@@ -50,15 +49,3 @@ func following(id uuid.UUID) uuid.UUID {
 	}
 	return id
 }
-
-// UnreadableError tells that a dead letter is kept, but its event can't be read.
-type UnreadableError struct {
-	ID  uuid.UUID
-	Err error
-}
-
-func (e *UnreadableError) Error() string {
-	return fmt.Sprintf("read the event of the dead letter %s: %v", e.ID, e.Err)
-}
-
-func (e *UnreadableError) Unwrap() error { return e.Err }

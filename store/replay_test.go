@@ -1,283 +1,245 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
-	"sync"
+	"slices"
+	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
-// taker is an endpoint that takes replayed events, and gives them their fate when the test says so.
+// taker is an endpoint that takes what is replayed, and says no where refuse does.
 type taker struct {
-	events []*messages.Envelope
-	ended  []func(delivery.Fate)
+	took   []string
+	at     []time.Time
+	refuse func(endpoint string, event *messages.Envelope) error
 }
 
-func (e *taker) offer(_ string, event *messages.Envelope, ended func(delivery.Fate)) error {
-	e.events = append(e.events, event)
-	e.ended = append(e.ended, ended)
+func (e *taker) offer(endpoint string, event *messages.Envelope) error {
+	if e.refuse != nil {
+		if err := e.refuse(endpoint, event); err != nil {
+			return err
+		}
+	}
+	e.took, e.at = append(e.took, event.ID), append(e.at, time.Now())
 	return nil
 }
 
-func replayAll(t *testing.T, letters *DeadLetters, offer Offer) ReplayResult {
+func replay(t *testing.T, letters Letters, offer Offer, options ReplayOptions) ReplayResult {
 	t.Helper()
-	result, err := letters.Replay(context.Background(), DeadLetterFilter{}, offer)
+	result, err := Replay(context.Background(), letters, DeadLetterFilter{}, offer, options)
 	require.NoError(t, err)
+	result.Until = time.Time{}
 	return result
 }
 
-func openIDs(t *testing.T, letters *DeadLetters) []string {
-	t.Helper()
-	page, err := letters.List(context.Background(), DeadLetterQuery{Limit: 1 << 20})
-	require.NoError(t, err)
-	return eventIDsOf(page)
-}
-
-func TestCrashDuringAReplayLeavesItsLettersOpen(t *testing.T) {
-	dir := t.TempDir()
-	letters := openLetters(t, dir)
-	keepMany(t, letters, 0, 3)
-	var endpoint taker
-	require.Equal(t, 3, replayAll(t, letters, endpoint.offer).Accepted)
-	endpoint.ended[1](delivery.Delivered)
-	letters.RecordReplayEnds()
-	require.Equal(t, []string{"0", "2"}, openIDsAfterCrash(t, letters, dir))
-}
-
-// openIDsAfterCrash is what the next process would find, if this one ended now.
-func openIDsAfterCrash(t *testing.T, letters *DeadLetters, dir string) []string {
-	t.Helper()
-	require.NoError(t, letters.file.lock.Unlock())
-	next := openLetters(t, dir)
-	ids := openIDs(t, next)
-	require.NoError(t, next.Close())
-	require.NoError(t, letters.file.lockFolder())
+func numbers(from, to int) []string {
+	ids := []string{}
+	for i := from; i < to; i++ {
+		ids = append(ids, strconv.Itoa(i))
+	}
 	return ids
 }
 
-func TestLetterIsClosedOnlyWhenAnotherKeepsItsEvent(t *testing.T) {
-	letters := openLetters(t, t.TempDir())
-	keepMany(t, letters, 0, 1)
+func TestWhatItsEndpointTakesIsNoLetterAnyMore(t *testing.T) {
+	const events = 2*pageOfLetters - 1 // more than a page, and less than memory keeps
+	letters := memoryOf(t, events)
 	var endpoint taker
-	replayAll(t, letters, endpoint.offer)
-	endpoint.ended[0](delivery.DeadRejected)
-	letters.RecordReplayEnds()
-	require.Equal(t, []string{"0"}, openIDs(t, letters), "the new letter is still on its way")
-	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Replaying)
-	require.True(t, letters.Keep(letterOf(endpoint.events[0]), false))
-	page := listAll(t, letters)
-	require.Len(t, page.Letters, 2)
-	require.Equal(t, FateDeadLettered, page.Letters[0].Replayed.Fate)
-	require.Nil(t, page.Letters[1].Replayed)
+	require.Equal(t, ReplayResult{Chosen: events, Accepted: events}, replay(t, letters, endpoint.offer, ReplayOptions{}))
+	require.Equal(t, numbers(0, events), endpoint.took, "in the order of giving up, each once")
+	require.Empty(t, letters.Latest())
+	require.Zero(t, replay(t, letters, endpoint.offer, ReplayOptions{}), "a second replay finds nothing")
 }
 
-func TestLetterStaysOpenWhenNothingKeepsItsEventAnew(t *testing.T) {
-	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
-	keepMany(t, letters, 0, 1)
+func TestDryRunCountsAndReplaysNothing(t *testing.T) {
+	const events = pageOfLetters + 7
+	letters := memoryOf(t, events)
 	var endpoint taker
-	replayAll(t, letters, endpoint.offer)
-	endpoint.ended[0](delivery.DeadRejected)
-	letters.file.maxBytes = 10 // no letter fits
-	require.False(t, letters.Keep(letterOf(endpoint.events[0]), false))
-	require.Equal(t, []string{"0"}, openIDs(t, letters))
-	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Accepted)
+	require.Equal(t, ReplayResult{Chosen: events}, replay(t, letters, endpoint.offer, ReplayOptions{DryRun: true, PerSecond: 1}))
+	require.Empty(t, endpoint.took)
+	require.Len(t, letters.Latest(), events)
 }
 
-func TestReplayEndThatCanNotBeWrittenIsRecordedLater(t *testing.T) {
-	dir := t.TempDir()
-	var log bytes.Buffer
-	letters, err := OpenDeadLetters(config.DeadLetters{Dir: config.Path(dir), MaxBytes: smallBytes}, slog.New(slog.NewTextHandler(&log, nil)))
-	require.NoError(t, err)
-	keepMany(t, letters, 0, 2)
-	var endpoint taker
-	replayAll(t, letters, endpoint.offer)
-	letters.file.maxBytes = 10 // no end of a replay fits
-	for _, ended := range endpoint.ended {
-		ended(delivery.Delivered)
-		letters.RecordReplayEnds()
-	}
-	require.Contains(t, log.String(), "record the end of a replay")
-	require.Empty(t, openIDs(t, letters), "it is not forgotten")
-	require.Zero(t, replayAll(t, letters, endpoint.offer).Accepted)
-	require.Equal(t, []string{"0", "1"}, openIDsAfterCrash(t, letters, dir), "but not written")
-
-	letters.file.maxBytes = smallBytes
-	keepMany(t, letters, 2, 3)
-	require.Equal(t, []string{"2"}, openIDsAfterCrash(t, letters, dir))
-	require.NoError(t, letters.Close())
-}
-
-func TestCloseRecordsWhichReplaysHaveEnded(t *testing.T) {
-	dir := t.TempDir()
-	letters := openLetters(t, dir)
-	keepMany(t, letters, 0, 1)
-	var endpoint taker
-	replayAll(t, letters, endpoint.offer)
-	endpoint.ended[0](delivery.Delivered) // no actor hears of it
-	require.NoError(t, letters.Close())
-	require.Empty(t, openIDs(t, openLetters(t, dir)))
-}
-
-func TestReplayEndsOutliveTheRotationOfTheirLetters(t *testing.T) {
-	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: smallBytes})
-	keepMany(t, letters, 0, 50)
-	var endpoint taker
-	require.Equal(t, 50, replayAll(t, letters, endpoint.offer).Accepted)
-	for i, ended := range endpoint.ended {
-		ended(delivery.Delivered)
-		letters.RecordReplayEnds()
-		keepMany(t, letters, 50+i, 51+i)
-	}
-	require.Len(t, openIDs(t, letters), 50)
-	require.Greater(t, len(letters.file.older), 2)
-	require.Equal(t, 50, replayAll(t, letters, endpoint.offer).Accepted)
-}
-
-func TestOfferThatFailsLeavesTheLetterOpen(t *testing.T) {
-	broken := errors.New("broken")
+func TestReplayLeavesWhatIsNotTakenWhereItIs(t *testing.T) {
 	for name, c := range map[string]struct {
-		err    error
-		result ReplayResult
+		refusal error
+		asked   int
+		result  ReplayResult
 	}{
-		"full":      {messages.ErrQueueFull, ReplayResult{Left: 3}},
-		"too large": {fmt.Errorf("take it: %w", messages.ErrTooLarge), ReplayResult{TooLarge: 3}},
-		"gone":      {ErrUnknownEndpoint, ReplayResult{UnknownEndpoint: 3}},
-		"closed":    {messages.ErrClosed, ReplayResult{}},
-		"broken":    {broken, ReplayResult{}},
+		"full":    {messages.ErrQueueFull, 1, ReplayResult{Chosen: 4, Accepted: 1, Left: 3}},
+		"unknown": {ErrUnknownEndpoint, 1, ReplayResult{Chosen: 4, Accepted: 1, UnknownEndpoint: 3}},
+		"large":   {messages.ErrTooLarge, 3, ReplayResult{Chosen: 4, Accepted: 1, TooLarge: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			letters := openLetters(t, t.TempDir())
-			keepMany(t, letters, 0, 3)
-			offers := 0
-			result, err := letters.Replay(context.Background(), DeadLetterFilter{}, func(string, *messages.Envelope, func(delivery.Fate)) error {
-				offers++
-				return c.err
-			})
-			if c.result == (ReplayResult{}) {
-				require.ErrorIs(t, err, c.err)
-				require.Equal(t, 1, offers)
-			} else {
-				require.NoError(t, err)
-				result.Until = c.result.Until
-				require.Equal(t, c.result, result)
-			}
-			if errors.Is(c.err, messages.ErrQueueFull) {
-				require.Equal(t, 1, offers, "the rest would not fit either")
-			}
-			var endpoint taker
-			require.Equal(t, 3, replayAll(t, letters, endpoint.offer).Accepted)
-		})
-	}
-}
-
-func TestEventThatCanNotBeReadIsNotReplayed(t *testing.T) {
-	dir := t.TempDir()
-	line := fmt.Sprintf(`{"id":%q,"endpoint":"a","event":{"event_type":"no.such"},"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00Z"}`+"\n", uuid.New())
-	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(strings.Repeat("broken\n", 2)+`{"id":"no uuid`+"\n"+line), 0o600))
-	result := replayAll(t, openLetters(t, dir), (&taker{}).offer)
-	require.Equal(t, 1, result.Unreadable)
-	require.Equal(t, 3, result.Skipped)
-	require.Zero(t, result.Accepted)
-}
-
-func TestReplayOfALineWithoutIDIsRecordedToo(t *testing.T) {
-	dir := t.TempDir()
-	legacy := `{"endpoint":"a","event":` + string(newEvent(t, "e").Body()) + `,"attempts":1,"reason":"rejected","time":"2026-02-05T12:00:00.000000000Z"}`
-	require.NoError(t, os.WriteFile(filepath.Join(dir, DeadLettersFile), []byte(legacy+"\n"), 0o600))
-	letters := openLetters(t, dir)
-	var endpoint taker
-	require.Equal(t, 1, replayAll(t, letters, endpoint.offer).Accepted)
-	require.Equal(t, newEvent(t, "e").Body(), endpoint.events[0].Body())
-	endpoint.ended[0](delivery.Delivered)
-	require.NoError(t, letters.Close())
-	require.Empty(t, openIDs(t, openLetters(t, dir)))
-}
-
-// recordReplayEnds does so in a goroutine of its own, as the dead-letter actor does, until it is stopped.
-func recordReplayEnds(letters *DeadLetters) (stop func()) {
-	ended := make(chan struct{}, 1)
-	letters.OnReplayEnd(func() {
-		select {
-		case ended <- struct{}{}:
-		default:
-		}
-	})
-	var recording sync.WaitGroup
-	recording.Go(func() {
-		for range ended {
-			letters.RecordReplayEnds()
-		}
-	})
-	return func() {
-		letters.OnReplayEnd(func() {})
-		close(ended)
-		recording.Wait()
-	}
-}
-
-func TestReplaysAtOnceOfferEachLetterOnce(t *testing.T) {
-	const events = 500
-	letters := openLettersOf(t, config.DeadLetters{Dir: config.Path(t.TempDir()), MaxBytes: 1 << 20})
-	stopRecording := recordReplayEnds(letters)
-	keepMany(t, letters, 0, events)
-
-	var mu sync.Mutex
-	offers := map[string]int{}
-	delivering := sync.WaitGroup{}
-	offer := func(_ string, event *messages.Envelope, ended func(delivery.Fate)) error {
-		mu.Lock()
-		defer mu.Unlock()
-		offers[event.ID]++
-		delivering.Go(func() { ended(delivery.Delivered) })
-		return nil
-	}
-	var replaying sync.WaitGroup
-	for range 4 {
-		replaying.Go(func() {
-			for open := events; open > 0; {
-				result, err := letters.Replay(context.Background(), DeadLetterFilter{}, offer)
-				if err != nil {
-					t.Error(err)
-					return
+			letters := memoryOf(t, 3)
+			other := letterOf(newEvent(t, "of another"))
+			other.Endpoint = "b"
+			require.NoError(t, giveUp(letters, other))
+			asked := 0
+			endpoint := taker{refuse: func(endpoint string, _ *messages.Envelope) error {
+				if endpoint == "b" {
+					return nil
 				}
-				open = result.Accepted + result.Replaying
-			}
+				asked++
+				return c.refusal
+			}}
+			require.Equal(t, c.result, replay(t, letters, endpoint.offer, ReplayOptions{}))
+			require.Equal(t, []string{"of another"}, endpoint.took, "another endpoint is not held up")
+			require.Equal(t, numbers(0, 3), eventsListed(t, letters))
+			require.Equal(t, c.asked, asked)
 		})
-	}
-	replaying.Wait()
-	delivering.Wait()
-	stopRecording()
-	require.Len(t, offers, events)
-	for id, times := range offers {
-		require.Equal(t, 1, times, id)
 	}
 }
 
-func TestReplayThatHasEndedIsForgotten(t *testing.T) {
-	letters := openLetters(t, "")
-	keepMany(t, letters, 0, 3)
-	var endpoint taker
-	replayAll(t, letters, endpoint.offer)
-	for _, fate := range []delivery.Fate{delivery.Delivered, delivery.DroppedEvicted} {
-		endpoint.ended[0](fate) // the second time it is nobody's
+func TestReplayEndsWithTheRouterAndTellsWhatItDid(t *testing.T) {
+	letters := memoryOf(t, 3)
+	endpoint := taker{refuse: func(_ string, event *messages.Envelope) error {
+		if event.ID == "1" {
+			return messages.ErrClosed
+		}
+		return nil
+	}}
+	result, err := Replay(context.Background(), letters, DeadLetterFilter{}, endpoint.offer, ReplayOptions{})
+	require.ErrorIs(t, err, messages.ErrClosed)
+	require.Equal(t, 1, result.Accepted)
+	require.Equal(t, numbers(1, 3), eventsListed(t, letters))
+}
+
+func TestReplayedEventThatIsGivenUpAgainIsNotReplayedAgain(t *testing.T) {
+	letters := memoryOf(t, 3)
+	endpoint := taker{refuse: func(_ string, event *messages.Envelope) error {
+		again := letterOf(event)
+		again.Time = time.Now()
+		return giveUp(letters, again)
+	}}
+	require.Equal(t, ReplayResult{Chosen: 3, Accepted: 3}, replay(t, letters, endpoint.offer, ReplayOptions{}))
+	require.Equal(t, numbers(0, 3), eventsListed(t, letters))
+}
+
+func TestReplayLooksAtWhatWasGivenUpBeforeItBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letters := NewMemoryLetters()
+		began := time.Now()
+		for i, after := range []time.Duration{-time.Hour, -time.Nanosecond, 0, time.Nanosecond} {
+			letter := letterOf(newEvent(t, strconv.Itoa(i)))
+			letter.Time = began.Add(after)
+			require.NoError(t, giveUp(letters, letter))
+		}
+		for until, chosen := range map[time.Time]int{
+			{}: 2, began.Add(time.Hour): 2, began.Add(-time.Nanosecond): 1, began.Add(-time.Hour): 0,
+		} {
+			result, err := Replay(context.Background(), letters, DeadLetterFilter{Until: until}, nil, ReplayOptions{DryRun: true})
+			require.NoError(t, err)
+			require.Equal(t, chosen, result.Chosen, until)
+			if until.IsZero() || until.After(began) {
+				until = began
+			}
+			require.Equal(t, until.UTC(), result.Until)
+		}
+	})
+}
+
+func TestReplayIsPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letters := memoryOf(t, 5)
+		var endpoint taker
+		began := time.Now()
+		require.Equal(t, ReplayResult{Chosen: 5, Accepted: 5}, replay(t, letters, endpoint.offer, ReplayOptions{PerSecond: 4}))
+		for i, at := range endpoint.at {
+			require.Equal(t, time.Duration(i)*250*time.Millisecond, at.Sub(began), "the first at once")
+		}
+	})
+}
+
+func TestPacedReplayGoesOnWhereItEndedBeforeItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letters := memoryOf(t, 7)
+		var endpoint taker
+		began := time.Now()
+		options := ReplayOptions{PerSecond: 0.5, Most: 5 * time.Second}
+		require.Equal(t, ReplayResult{Chosen: 3, Accepted: 3, More: true}, replay(t, letters, endpoint.offer, options))
+		require.Equal(t, 6*time.Second, time.Since(began), "when the next event may go out")
+		require.Equal(t, ReplayResult{Chosen: 3, Accepted: 3, More: true}, replay(t, letters, endpoint.offer, options))
+		require.Equal(t, ReplayResult{Chosen: 1, Accepted: 1}, replay(t, letters, endpoint.offer, options))
+		for i, at := range endpoint.at {
+			require.Equal(t, time.Duration(i)*2*time.Second, at.Sub(began), "the pace is kept between")
+		}
+	})
+}
+
+func TestPacedReplayEndsWhenItsAskerLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letters := memoryOf(t, 3)
+		gone := errors.New("gone")
+		ctx, cancel := context.WithCancelCause(context.Background())
+		time.AfterFunc(time.Minute, func() { cancel(gone) })
+		began := time.Now()
+		var endpoint taker
+		result, err := Replay(ctx, letters, DeadLetterFilter{}, endpoint.offer, ReplayOptions{PerSecond: 1e-12})
+		require.ErrorIs(t, err, gone)
+		require.Equal(t, 1, result.Accepted)
+		require.Equal(t, time.Minute, time.Since(began))
+		require.Equal(t, numbers(1, 3), eventsListed(t, letters))
+	})
+}
+
+// unreadable letters have lost an event, and one of them another replay takes first.
+type unreadable struct {
+	*MemoryLetters
+	errs []error
+}
+
+func (u *unreadable) TakeBack(ctx context.Context, id uuid.UUID) (*Claim, error) {
+	err := u.errs[0]
+	u.errs = u.errs[1:]
+	if err != nil {
+		return nil, err
 	}
-	endpoint.ended[1](delivery.DroppedEvicted)
-	endpoint.ended[2](delivery.DeadRejected)
-	letters.Keep(letterOf(endpoint.events[2]), false)
-	require.Empty(t, letters.replays.events)
-	require.Empty(t, letters.replays.ids)
-	require.Zero(t, letters.replays.ended.Len())
+	return u.MemoryLetters.TakeBack(ctx, id)
+}
+
+func (u *unreadable) List(ctx context.Context, query DeadLetterQuery) (DeadLetterPage, error) {
+	page, err := u.MemoryLetters.List(ctx, query)
+	page.Skipped = 2
+	return page, err
+}
+
+func TestReplayGoesOnAfterALetterThatCanNotBeRead(t *testing.T) {
+	letters := &unreadable{memoryOf(t, 3), []error{&UnreadableError{uuid.New(), errors.New("torn")}, ErrNoDeadLetter, nil}}
+	var endpoint taker
+	require.Equal(t, ReplayResult{Chosen: 2, Accepted: 1, Unreadable: 1, Skipped: 2}, replay(t, letters, endpoint.offer, ReplayOptions{}))
+	require.Equal(t, []string{"2"}, endpoint.took)
+}
+
+func TestDeleteDeletesWhatIsChosen(t *testing.T) {
+	letters := memoryOf(t, pageOfLetters+20)
+	other := letterOf(newEvent(t, "of another"))
+	other.Endpoint = "b"
+	require.NoError(t, giveUp(letters, other))
+	remove := func(filter DeadLetterFilter, dryRun bool) DeleteResult {
+		result, err := Delete(context.Background(), letters, filter, dryRun)
+		require.NoError(t, err)
+		require.False(t, result.Until.IsZero())
+		result.Until = time.Time{}
+		return result
+	}
+	ofA := DeadLetterFilter{Endpoint: "a"}
+	require.Equal(t, DeleteResult{Chosen: pageOfLetters + 20}, remove(ofA, true))
+	require.Len(t, letters.Latest(), pageOfLetters+21)
+	require.Equal(t, DeleteResult{Chosen: pageOfLetters + 20, Deleted: pageOfLetters + 20}, remove(ofA, false))
+	require.Equal(t, []string{"of another"}, eventsListed(t, letters))
+	require.Zero(t, remove(ofA, false))
+
+	later := letterOf(newEvent(t, "later"))
+	later.Time = time.Now().Add(time.Hour)
+	require.NoError(t, giveUp(letters, later))
+	require.Equal(t, DeleteResult{Chosen: 1, Deleted: 1}, remove(DeadLetterFilter{}, false), "given up before it began")
+	require.True(t, slices.Equal([]string{"later"}, eventsListed(t, letters)))
 }

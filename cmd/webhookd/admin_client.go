@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -133,6 +134,47 @@ func (c *adminClient) ask(ctx context.Context, method, path string, query url.Va
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return errors.New("that is no admin side of webhookd: it answers with something else than JSON")
+	}
+	return nil
+}
+
+// errStalled is why an answer that comes in lines is given up.
+var errStalled = errors.New("the admin side says nothing more")
+
+// stream sends a request and hands over its answer line by line, however long that takes, while there are lines.
+func (c *adminClient) stream(ctx context.Context, method, path string, body any, take func(line []byte) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(adminTimeout, func() { cancel(errStalled) })
+	defer stalled.Stop()
+	request, err := c.request(ctx, method, path, nil, body)
+	if err != nil {
+		return fmt.Errorf("make a request: %w", err)
+	}
+	patient := c.http
+	patient.Timeout = 0
+	response, err := patient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask the admin side: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, err := io.ReadAll(io.LimitReader(response.Body, maxAdminAnswer))
+		if err != nil {
+			return fmt.Errorf("read the admin side's answer: %w", err)
+		}
+		return refusalOf(response.StatusCode, text)
+	}
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, maxAdminAnswer)
+	for lines.Scan() {
+		stalled.Reset(adminTimeout)
+		if err := take(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("the answer is not whole: %w", err)
 	}
 	return nil
 }

@@ -4,35 +4,42 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/fluxmq/webhookd/cmd/webhookd/terminal"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/store"
 )
 
 type deadLettersCommand struct {
 	List   listDeadLettersCommand   `cmd:"" help:"List dead letters, the oldest first."`
 	Show   showDeadLetterCommand    `cmd:"" help:"Print one dead letter, with its event, as JSON."`
-	Replay replayDeadLettersCommand `cmd:"" help:"Send the events of open dead letters to their endpoints once more."`
+	Replay replayDeadLettersCommand `cmd:"" help:"Send the events of dead letters to their endpoints once more."`
+	Delete deleteDeadLettersCommand `cmd:"" help:"Delete dead letters for good."`
+	Export exportDeadLettersCommand `cmd:"" help:"Write dead letters with their events, each as a line of JSON, the oldest first."`
 }
 
 // letterChoice is the flags that choose dead letters.
 type letterChoice struct {
-	Endpoint string        `placeholder:"NAME" help:"Those of this endpoint."`
+	IDs      []letterID    `arg:"" name:"id" optional:"" help:"These, as list prints them."`
+	Endpoint chosenText    `placeholder:"NAME" help:"Those of this endpoint."`
 	Type     messages.Type `placeholder:"TYPE" help:"Those whose event has this type, as message.published."`
 	Since    moment        `placeholder:"TIME" help:"Those given up since this time (2026-02-05T12:00:00Z), or in so long a time (24h)."`
 	Until    moment        `placeholder:"TIME" help:"Those given up before this time, or longer ago (24h)."`
-	Error    string        `placeholder:"TEXT" help:"Those with this text in their last error or reason."`
+	Error    chosenText    `placeholder:"TEXT" help:"Those with this text in their last error or reason."`
 }
 
-func (c letterChoice) isEmpty() bool { return c == letterChoice{} }
+func (c letterChoice) isEmpty() bool {
+	return len(c.IDs) == 0 && c.Endpoint == "" && !c.Type.Valid() && c.Since.IsZero() && c.Until.IsZero() && c.Error == ""
+}
 
 func (c letterChoice) query() url.Values {
 	query := url.Values{}
 	for name, value := range map[string]string{
-		"endpoint": c.Endpoint, "type": c.typeText(), "since": c.Since.text(), "until": c.Until.text(), "error": c.Error,
+		"ids": c.idsText(), "endpoint": string(c.Endpoint), "type": c.typeText(), "since": c.Since.text(), "until": c.Until.text(), "error": string(c.Error),
 	} {
 		if value != "" {
 			query.Set(name, value)
@@ -41,12 +48,49 @@ func (c letterChoice) query() url.Values {
 	return query
 }
 
+func (c letterChoice) filter() store.DeadLetterFilter {
+	filter := store.DeadLetterFilter{
+		Endpoint: string(c.Endpoint), Type: c.typeText(), Since: c.Since.Time, Until: c.Until.Time, Error: string(c.Error),
+	}
+	for _, id := range c.IDs {
+		filter.IDs = append(filter.IDs, id.UUID)
+	}
+	return filter
+}
+
+func (c letterChoice) idsText() string {
+	var ids []string
+	for _, id := range c.IDs {
+		ids = append(ids, id.String())
+	}
+	return strings.Join(ids, ",")
+}
+
 // typeText is "" for all types.
 func (c letterChoice) typeText() string {
 	if !c.Type.Valid() {
 		return ""
 	}
 	return c.Type.String()
+}
+
+// letterRequest is what a request about dead letters says.
+type letterRequest struct {
+	store.DeadLetterFilter
+	DryRun    bool    `json:"dry_run,omitempty"`
+	PerSecond float64 `json:"per_second,omitempty"`
+}
+
+// chosenText is a flag: a text that chooses something.
+type chosenText string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *chosenText) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("it is empty: leave it out to choose all")
+	}
+	*c = chosenText(text)
+	return nil
 }
 
 // letterID is an argument: the id of a dead letter.

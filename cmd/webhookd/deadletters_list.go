@@ -23,10 +23,9 @@ const (
 type listDeadLettersCommand struct {
 	adminFlags
 	letterChoice
-	Replayed string   `default:"false" enum:"false,true,all" help:"Open ones (false, the default), those that were replayed (true), or all."`
-	After    letterID `placeholder:"ID" help:"Begin after this one."`
-	Limit    int      `default:"100" help:"How many at most (${default})."`
-	JSON     bool     `help:"Print each as a line of JSON."`
+	After letterID `placeholder:"ID" help:"Begin after this one."`
+	Limit int      `default:"100" help:"How many at most (${default})."`
+	JSON  bool     `help:"Print each as a line of JSON."`
 }
 
 // Validate is called by the command line's parser.
@@ -46,7 +45,6 @@ func (l *listDeadLettersCommand) Run(c console) error {
 	ctx, cancel := c.untilSignal()
 	defer cancel()
 	query := l.query()
-	query.Set("replayed", l.Replayed)
 	if l.After != (letterID{}) {
 		query.Set("after", l.After.String())
 	}
@@ -62,7 +60,7 @@ func (l *listDeadLettersCommand) Run(c console) error {
 		}
 		left -= len(page.Letters)
 		l.conclude(c.err, page, left)
-		if page.Next == "" || len(page.Letters) == 0 {
+		if page.Next == "" {
 			break
 		}
 		query.Set("after", page.Next)
@@ -75,7 +73,7 @@ func (l *listDeadLettersCommand) conclude(out io.Writer, page store.DeadLetterPa
 		fmt.Fprintf(out, "there are more: --after %s lists them\n", terminal.Shown(page.Next, maxErrorColumn))
 	}
 	if page.Skipped > 0 {
-		fmt.Fprintf(out, "lines of the files that can't be read: %d\n", page.Skipped)
+		fmt.Fprintf(out, "dead letters that can't be read: %d\n", page.Skipped)
 	}
 }
 
@@ -99,12 +97,12 @@ func (p *letterPrinter) print(letters []*store.DeadLetterRecord) error {
 	}
 	if !p.begun {
 		p.begun = true
-		fmt.Fprintln(p.table, "TIME\tENDPOINT\tTYPE\tREASON\tATTEMPTS\tERROR\tREPLAYED\tID")
+		fmt.Fprintln(p.table, "TIME\tENDPOINT\tTYPE\tREASON\tATTEMPTS\tERROR\tID")
 	}
 	for _, letter := range letters {
-		fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", letter.Time.UTC().Format(time.RFC3339),
+		fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", letter.Time.UTC().Format(time.RFC3339),
 			terminal.Shown(letter.Endpoint, maxErrorColumn), terminal.Shown(letter.EventType, maxErrorColumn), terminal.Shown(letter.Reason, maxErrorColumn),
-			letter.Attempts, orDash(terminal.Shown(errorOf(letter), maxErrorColumn)), replayOf(letter), letter.ID)
+			letter.Attempts, orDash(terminal.Shown(errorOf(letter), maxErrorColumn)), letter.ID)
 	}
 	return p.table.Flush()
 }
@@ -125,16 +123,6 @@ func (p *letterPrinter) printLines(letters []*store.DeadLetterRecord) error {
 		}
 	}
 	return nil
-}
-
-func replayOf(letter *store.DeadLetterRecord) string {
-	switch {
-	case letter.Replayed != nil:
-		return terminal.Shown(letter.Replayed.Fate, maxErrorColumn)
-	case letter.Replaying:
-		return "under way"
-	}
-	return "no"
 }
 
 func orDash(text string) string {

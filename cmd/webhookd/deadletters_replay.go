@@ -14,22 +14,31 @@ import (
 // replayPause is how long a replay waits for room in the queues of the endpoints before it goes on.
 const replayPause = 500 * time.Millisecond
 
+// What --per-second may be.
+const (
+	minPerSecond = 0.1
+	maxPerSecond = 1_000_000
+)
+
 type replayDeadLettersCommand struct {
 	adminFlags
 	letterChoice
-	IDs  []letterID    `arg:"" name:"id" optional:"" help:"These, as list prints them."`
-	All  bool          `help:"All that are open; needed where nothing else chooses."`
-	Wait time.Duration `default:"1m" help:"How long to wait for endpoints whose queue is full and stays so (${default})."`
-	JSON bool          `help:"Print what was done as JSON."`
+	All       bool          `help:"All that there are; needed where nothing else chooses."`
+	DryRun    bool          `help:"Say how many are chosen, and replay none."`
+	PerSecond *float64      `placeholder:"N" help:"Let no more events go out in a second (0.1 to 1000000)."`
+	Wait      time.Duration `default:"1m" help:"How long to wait for endpoints whose queue is full and stays so (${default})."`
+	JSON      bool          `help:"Print what was done as JSON."`
 }
 
 // Validate is called by the command line's parser.
 func (r *replayDeadLettersCommand) Validate() error {
 	switch {
-	case r.isEmpty() && len(r.IDs) == 0 && !r.All:
+	case r.isEmpty() && !r.All:
 		return errors.New("say which dead letters to replay, by id or with a flag, or give --all")
 	case r.Wait < 0:
 		return errors.New("--wait can't be negative")
+	case r.PerSecond != nil && !(*r.PerSecond >= minPerSecond && *r.PerSecond <= maxPerSecond):
+		return fmt.Errorf("--per-second must be %v to %d", minPerSecond, maxPerSecond)
 	}
 	return nil
 }
@@ -57,33 +66,33 @@ func (r *replayDeadLettersCommand) Run(c console) error {
 // replay asks until nothing is left, or for --wait without progress. It looks at those letters only that were there at the
 // beginning, so that it ends where a replayed event is given up again.
 func (r *replayDeadLettersCommand) replay(ctx context.Context, client *adminClient, report func(store.ReplayResult)) (store.ReplayResult, error) {
-	filter := store.DeadLetterFilter{
-		Endpoint: r.Endpoint, Type: r.typeText(), Since: r.Since.Time, Until: r.Until.Time, Error: r.Error,
-	}
-	for _, id := range r.IDs {
-		filter.IDs = append(filter.IDs, id.UUID)
+	request := letterRequest{DeadLetterFilter: r.filter(), DryRun: r.DryRun}
+	if r.PerSecond != nil {
+		request.PerSecond = *r.PerSecond
 	}
 	var done store.ReplayResult
-	for rounds, progress := 0, time.Now(); ; rounds++ {
+	for progress := time.Now(); ; {
 		var round store.ReplayResult
-		if err := client.ask(ctx, http.MethodPost, deadLettersPath+"/replay", nil, filter, &round); err != nil {
+		if err := client.ask(ctx, http.MethodPost, deadLettersPath+"/replay", nil, request, &round); err != nil {
+			if ctx.Err() != nil {
+				err = fmt.Errorf("stopped, after %d were replayed and perhaps more", done.Accepted)
+			}
 			return done, err
 		}
 		if round.Accepted > 0 {
 			progress = time.Now()
 		}
-		if filter.Until.IsZero() || round.Until.Before(filter.Until) {
-			filter.Until = round.Until
-		}
+		request.Until = round.Until
 		round.Accepted += done.Accepted
-		if rounds > 0 {
-			round.Replaying = done.Replaying // the others are ours
-		}
+		round.Chosen += done.Accepted
 		done = round
-		if done.Left == 0 || time.Since(progress) >= r.Wait {
+		if !done.More && (done.Left == 0 || time.Since(progress) >= r.Wait) {
 			return done, nil
 		}
 		report(done)
+		if done.More {
+			continue
+		}
 		select {
 		case <-time.After(replayPause):
 		case <-ctx.Done():
@@ -96,6 +105,10 @@ func (r *replayDeadLettersCommand) print(c console, done store.ReplayResult) err
 	if r.JSON {
 		return json.NewEncoder(c.out).Encode(done)
 	}
+	if r.DryRun {
+		_, err := fmt.Fprintf(c.out, "would be replayed, where their endpoint has room: %d\n", done.Chosen)
+		return err
+	}
 	where := ""
 	if done.Accepted > 0 {
 		where = "; their events wait in the queues of their endpoints, or are delivered"
@@ -105,12 +118,11 @@ func (r *replayDeadLettersCommand) print(c console, done store.ReplayResult) err
 		what    string
 		letters int
 	}{
-		{"being replayed already", done.Replaying},
 		{"left, because the queue of their endpoint is full", done.Left},
 		{"left, because their endpoint is not configured any more", done.UnknownEndpoint},
 		{"left, because they are larger than the queue of their endpoint (queue_bytes)", done.TooLarge},
 		{"left, because their event can't be read", done.Unreadable},
-		{"lines of the files that can't be read", done.Skipped},
+		{"dead letters that can't be read at all", done.Skipped},
 	} {
 		if rest.letters > 0 && err == nil {
 			_, err = fmt.Fprintf(c.out, "%s: %d\n", rest.what, rest.letters)

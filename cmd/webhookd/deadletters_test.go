@@ -24,7 +24,7 @@ import (
 
 const adminToken = "admin-t0ken"
 
-// withLetters is a running webhookd with so many open dead letters, in the folder that its configuration names.
+// withLetters is a running webhookd with so many dead letters.
 func withLetters(t *testing.T, letters int, event string, change func(*config.Config)) *service.Service {
 	t.Helper()
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
@@ -38,7 +38,6 @@ func withLetters(t *testing.T, letters int, event string, change func(*config.Co
 	cfg.Webhook.Defaults.CircuitBreaker.RejectionThreshold = config.NoRejectionThreshold
 	cfg.Sources.Ingest = &config.Ingest{Listen: "127.0.0.1:0", MaxBodyBytes: config.DefaultMaxBodyBytes}
 	cfg.Admin = &config.Admin{Listen: "127.0.0.1:0", Token: adminToken}
-	cfg.DeadLetters.Dir = config.Path(t.TempDir())
 	if change != nil {
 		change(&cfg)
 	}
@@ -141,26 +140,6 @@ func TestTokenOfTheCommandLineGoesBeforeThatOfTheConfiguration(t *testing.T) {
 		code, _, stderr := executed(args...)
 		require.Equal(t, c.code, code, "%+v: %s", c, stderr)
 	}
-}
-
-func TestReplayThatLeavesLettersThatAreTooLargeFails(t *testing.T) {
-	dir := config.Path(t.TempDir())
-	large := strings.Replace(smallEvent, `"topic":"t"`, `"topic":"t","payload":"`+strings.Repeat("QUJD", 30_000)+`"`, 1)
-	first := withLetters(t, 2, large, func(cfg *config.Config) {
-		cfg.Webhook.IncludePayload = true
-		cfg.DeadLetters.Dir = dir
-	})
-	require.NoError(t, first.Stop(t.Context()))
-
-	next := withLetters(t, 0, "", func(cfg *config.Config) {
-		cfg.Webhook.MaxPayloadBytes = 1 << 10
-		cfg.Webhook.Endpoints[0].QueueBytes = 64 << 10
-		cfg.DeadLetters.Dir = dir
-	})
-	code, stdout, stderr := deadLetters(next, "replay", "--all")
-	require.Equal(t, exitError, code)
-	require.Equal(t, "replayed: 0\nleft, because they are larger than the queue of their endpoint (queue_bytes): 2\n", stdout)
-	require.Contains(t, stderr, "dead letters that are not replayed: 2\n")
 }
 
 func TestReplayWaitsForRoomAsLongAsItIsToldTo(t *testing.T) {

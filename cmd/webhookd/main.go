@@ -26,7 +26,7 @@ type commandLine struct {
 	Check       checkCommand       `cmd:"" help:"Say what is wrong with a configuration, or print the effective one."`
 	Demo        demoCommand        `cmd:"" help:"Show it all on this machine: a broker, a client, a receiver that fails now and then."`
 	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them; fail, delay or hang on demand."`
-	DeadLetters deadLettersCommand `cmd:"" help:"List, show and replay the events that a running webhookd gave up."`
+	DeadLetters deadLettersCommand `cmd:"" help:"List, show, replay, delete and export the events that a running webhookd gave up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`

@@ -28,7 +28,7 @@ func Run(t *testing.T, open Open) {
 		"OldestLettersGiveWayToABoundOfBytes":          testTrimBytes,
 		"LettersThatAreTooOldAreDeleted":               testTrimAge,
 		"LettersAreFoundByEveryFilter":                 testFilters,
-		"PageBeginsAfterALetterThatIsKept":             testAfter,
+		"PageBeginsAfterALetterThatIsOrWas":            testAfter,
 		"ListingEndsWithItsContext":                    testContext,
 		"EndpointsAreKnownWithTheirAccounts":           testEndpoints,
 		"NumbersGoOn":                                  testLast,

@@ -347,12 +347,10 @@ func (m *Memory) Letters(ctx context.Context, query store.DeadLetterQuery) (stor
 		return page, err
 	}
 	defer unlock()
-	begun := query.After == uuid.Nil
 	for _, l := range m.disk.letters {
 		record := l.Record(false)
 		switch {
-		case !begun:
-			begun = l.ID == query.After
+		case bytes.Compare(l.ID[:], query.After[:]) <= 0:
 		case !query.Match(record):
 		case len(page.Letters) == query.Limit:
 			page.Next = page.Letters[query.Limit-1].ID.String()
@@ -360,9 +358,6 @@ func (m *Memory) Letters(ctx context.Context, query store.DeadLetterQuery) (stor
 		default:
 			page.Letters = append(page.Letters, record)
 		}
-	}
-	if !begun {
-		return page, store.ErrNoDeadLetter
 	}
 	return page, nil
 }

@@ -50,7 +50,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	again(1100*time.Millisecond, func() { assert.NoError(t, writeIdentity(certificate, key)) })
 	again(300*time.Millisecond, func() { receiver.token.Add(1) })
 	for range 2 {
-		again(20*time.Millisecond, func() { _, _ = handle.ReplayDeadLetters(ctx, store.DeadLetterFilter{}) })
+		again(20*time.Millisecond, func() { _, _ = handle.ReplayDeadLetters(ctx, store.DeadLetterFilter{}, store.ReplayOptions{}) })
 	}
 	again(10*time.Millisecond, func() {
 		_, _ = handle.ListDeadLetters(ctx, store.DeadLetterQuery{Limit: 100})
@@ -78,7 +78,6 @@ var everySecret = []string{"URLS3CRET", "HEADERS3CRET", "CLIENTS3CRET", "PARAMS3
 func spawnWithEverything(t *testing.T, receiver *strictReceiver, dir string, logged *bytes.Buffer) *router.Handle {
 	path := func(name string) config.Path { return config.Path(filepath.Join(dir, name)) }
 	cfg := config.Default()
-	cfg.DeadLetters = config.DeadLetters{Dir: path("letters"), MaxBytes: 1 << 30, MaxAge: 24 * time.Hour}
 	cfg.Webhook.Enabled, cfg.Webhook.IncludePayload = true, true
 	cfg.Webhook.Endpoints = []config.Endpoint{{
 		Name:           "everything",

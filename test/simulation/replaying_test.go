@@ -43,7 +43,7 @@ func (a replaying) perform(r *run) {
 	if a.endpoint >= 0 {
 		filter.Endpoint = r.oracles[a.endpoint].Name
 	}
-	result, err := r.handle.ReplayDeadLetters(context.Background(), filter)
+	result, err := r.handle.ReplayDeadLetters(context.Background(), filter, store.ReplayOptions{})
 	synctest.Wait()
 	expected := r.replay(filter)
 	expected.Until = result.Until
@@ -67,7 +67,7 @@ func (r *run) replay(filter store.DeadLetterFilter) (result store.ReplayResult) 
 		switch {
 		case filter.Endpoint != "" && filter.Endpoint != o.Name, l.state == closedLetter:
 		case l.state == onItsWay:
-			result.Replaying++
+			result.Left++
 		case full[o] || !o.fits(len(o.held), o.bytes(), l.event):
 			full[o] = true
 			result.Left++

@@ -73,7 +73,7 @@ func Start(cfg config.Config, log *slog.Logger) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{log: log, Router: handle, shutdownTimeout: cfg.Webhook.ShutdownTimeout, hasPlace: cfg.DeadLetters.Dir != ""}
+	s := &Service{log: log, Router: handle, shutdownTimeout: cfg.Webhook.ShutdownTimeout, hasPlace: cfg.Store.Dir != ""}
 	if s.Doors, err = newDoors(cfg, handle, log); err == nil {
 		s.sources = s.Doors.sources()
 		err = s.open()

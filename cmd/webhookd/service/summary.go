@@ -39,12 +39,12 @@ func (s *Service) summarize() {
 
 func (s *Service) complainOf(lost uint64) {
 	if s.hasPlace {
-		s.log.Error("events are LOST: they could not be written into dead_letters.dir", "events", lost,
+		s.log.Error("events are LOST: they could not be written into the store", "events", lost,
 			"advice", "the log says why where it says that a dead letter is not kept: check that the disk has room")
 		return
 	}
 	s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
-		"advice", "set dead_letters.dir, or give shutdown_timeout more time")
+		"advice", "set store.dir, or give shutdown_timeout more time")
 }
 
 // tellOfFullQueues says what the exit code does not tell: what gave way was never promised to anyone.

@@ -10,7 +10,7 @@ import (
 
 func TestLossSaysWhatWouldHaveKeptTheEvents(t *testing.T) {
 	for hasPlace, advice := range map[bool]string{
-		false: "set dead_letters.dir",
+		false: "set store.dir",
 		true:  "check that the disk has room",
 	} {
 		var log bytes.Buffer
