@@ -20,11 +20,11 @@ type deadLettersCommand struct {
 
 // letterChoice is the flags that choose dead letters.
 type letterChoice struct {
-	Endpoint string        `placeholder:"NAME" help:"Those of this endpoint."`
+	Endpoint filterText    `placeholder:"NAME" help:"Those of this endpoint."`
 	Type     messages.Type `placeholder:"TYPE" help:"Those whose event has this type, as message.published."`
 	Since    moment        `placeholder:"TIME" help:"Those given up since this time (2026-02-05T12:00:00Z), or in so long a time (24h)."`
 	Until    moment        `placeholder:"TIME" help:"Those given up before this time, or longer ago (24h)."`
-	Error    string        `placeholder:"TEXT" help:"Those with this text in their last error or reason."`
+	Error    filterText    `placeholder:"TEXT" help:"Those with this text in their last error or reason."`
 }
 
 func (c letterChoice) isEmpty() bool { return c == letterChoice{} }
@@ -32,7 +32,7 @@ func (c letterChoice) isEmpty() bool { return c == letterChoice{} }
 func (c letterChoice) query() url.Values {
 	query := url.Values{}
 	for name, value := range map[string]string{
-		"endpoint": c.Endpoint, "type": c.typeText(), "since": c.Since.text(), "until": c.Until.text(), "error": c.Error,
+		"endpoint": string(c.Endpoint), "type": c.typeText(), "since": c.Since.text(), "until": c.Until.text(), "error": string(c.Error),
 	} {
 		if value != "" {
 			query.Set(name, value)
@@ -47,6 +47,19 @@ func (c letterChoice) typeText() string {
 		return ""
 	}
 	return c.Type.String()
+}
+
+// filterText is a flag that chooses by a text. Given but empty it is refused: a variable of a shell that is not set does not
+// mean all.
+type filterText string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *filterText) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("it is empty: leave it out to choose all")
+	}
+	*f = filterText(text)
+	return nil
 }
 
 // letterID is an argument: the id of a dead letter.
@@ -73,7 +86,7 @@ func (m *moment) UnmarshalText(text []byte) error {
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339Nano, string(text))
-	if err != nil {
+	if err != nil || at.IsZero() { // which would be as though it were not given
 		return errors.New("it is no time by RFC 3339, as 2026-02-05T12:00:00Z, and no duration, as 24h")
 	}
 	m.Time = at.UTC()

@@ -58,7 +58,7 @@ func (r *replayDeadLettersCommand) Run(c console) error {
 // beginning, so that it ends where a replayed event is given up again.
 func (r *replayDeadLettersCommand) replay(ctx context.Context, client *adminClient, report func(store.ReplayResult)) (store.ReplayResult, error) {
 	filter := store.DeadLetterFilter{
-		Endpoint: r.Endpoint, Type: r.typeText(), Since: r.Since.Time, Until: r.Until.Time, Error: r.Error,
+		Endpoint: string(r.Endpoint), Type: r.typeText(), Since: r.Since.Time, Until: r.Until.Time, Error: string(r.Error),
 	}
 	for _, id := range r.IDs {
 		filter.IDs = append(filter.IDs, id.UUID)

@@ -143,6 +143,25 @@ func TestTokenOfTheCommandLineGoesBeforeThatOfTheConfiguration(t *testing.T) {
 	}
 }
 
+func TestFilterThatIsGivenButEmptyChoosesNothing(t *testing.T) {
+	s := withLetters(t, 1, smallEvent, nil)
+	for _, args := range [][]string{
+		{"--endpoint", ""}, {"--endpoint="}, {"--error", ""}, {"--type", ""}, {"--since", ""}, {"--until", ""},
+		{"--since", "0001-01-01T00:00:00Z"}, {"--until", "0001-01-01T00:00:00Z"},
+	} {
+		for _, beside := range [][]string{{"list"}, {"replay"}, {"replay", "--all"}} {
+			code, stdout, stderr := deadLetters(s, append(beside, args...)...)
+			require.Equal(t, exitUsage, code, "%s %s: %s", beside, args, stdout)
+			require.Contains(t, stderr, strings.TrimSuffix(args[0], "="))
+		}
+	}
+	code, _, _ := deadLetters(s, "replay", "")
+	require.Equal(t, exitUsage, code)
+	_, stdout, _ := deadLetters(s, "list", "--json", "--replayed", "all")
+	require.Len(t, idsOf(t, stdout), 1)
+	require.NotContains(t, stdout, "replay", "nothing was replayed")
+}
+
 func TestReplayThatLeavesLettersThatAreTooLargeFails(t *testing.T) {
 	dir := config.Path(t.TempDir())
 	large := strings.Replace(smallEvent, `"topic":"t"`, `"topic":"t","payload":"`+strings.Repeat("QUJD", 30_000)+`"`, 1)
