@@ -133,6 +133,9 @@ func (q *quotas) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet 
 	}
 	s := &subscribing{granting: true, refused: map[string]struct{}{}, until: time.Now().Add(replayTimeout)}
 	replayed := q.awaitReplay(s, pk.Filters)
+	if !q.sessions.holdSession(cl) {
+		pk.Filters = nil // which would be its successor's
+	}
 	for i := range pk.Filters {
 		filter := strings.Clone(pk.Filters[i].Filter) // which mochi keeps, and with it else the whole packet
 		pk.Filters[i].Filter = filter
