@@ -16,7 +16,7 @@ func TestConnectionThatEndsLongAfterItWasTakenOverTakesNothingFromItsSuccessor(t
 	large := append(textOf(strings.Repeat("x", 3_000)), 1) // so that the packet takes room to be processed
 	underWay := map[string]struct {
 		packet []byte
-		room   func(*bounds) (of *semaphore.Weighted, all int64)
+		room   func(*bounds) (*semaphore.Weighted, int64)
 	}{
 		"a SUBSCRIBE that waits for retained messages": {
 			packetOf(0x82, append(append([]byte{0, 1}, append(textOf("late/#"), 1)...), large...)),
@@ -29,51 +29,59 @@ func TestConnectionThatEndsLongAfterItWasTakenOverTakesNothingFromItsSuccessor(t
 	}
 	for name, late := range underWay {
 		for kind, resume := range map[string]bool{"clean": fresh, "resumed": resuming} {
-			t.Run(name+", "+kind, func(t *testing.T) {
-				broker, events := startBroker(t, config.MQTTBroker{})
-				old := newRawClient(t, broker, "c", 4, resume)
-				old.send(subscribePacket("kept", 1))
-				old.receive()
-				room, all := late.room(broker.bounds)
-				require.True(t, room.TryAcquire(all))
-				old.send(late.packet)
-				require.Eventually(t, func() bool { return broker.Used()["arriving"] > 0 }, patience, time.Millisecond)
-
-				c := newRawClient(t, broker, "c", 4, resume)
-				c.send(subscribePacket("own", 1))
-				c.receive()
-				told := len(events.all())
-				room.Release(all)
-				awaitConnections(t, broker, 1)
-
-				require.Empty(t, types(events.all()[told:]))
-				require.Zero(t, broker.Used()["queues"])
-				requireRoom(t, broker)
-				publisher := newRawClient(t, broker, "publisher", 4)
-				for _, topic := range []string{"late/1", "kept", "own"} {
-					publisher.send(publishPacket(0x30, topic, 1))
-				}
-				if resume {
-					require.Contains(t, string(c.receive()), "kept")
-				}
-				require.Contains(t, string(c.receive()), "own")
-				c.ping()
-				publisher.send([]byte{0xE0, 0})
-				awaitConnections(t, broker, 1)
-				next := newRawClient(t, broker, "c", 4, fresh)
-				next.ping()
-				require.Equal(t, []messages.Type{
-					messages.TypeClientConnected, messages.TypeClientDisconnected, messages.TypeClientConnected,
-					messages.TypeClientDisconnected, messages.TypeClientConnected,
-				}, presence(events, "c"))
-				next.send([]byte{0xE0, 0})
-				requireNothingTaken(t, broker)
-			})
+			t.Run(name+", "+kind, func(t *testing.T) { endLate(t, late.packet, late.room, resume) })
 		}
 	}
 }
 
-func processingRoom(b *bounds) (of *semaphore.Weighted, all int64) {
+// endLate has a connection taken over while its packet waits for room, and the new one taken over in turn.
+func endLate(t *testing.T, packet []byte, roomOf func(*bounds) (*semaphore.Weighted, int64), resume bool) {
+	broker, events := startBroker(t, config.MQTTBroker{})
+	old := newRawClient(t, broker, "c", 4, resume)
+	old.send(subscribePacket("kept", 1))
+	old.receive()
+	room, all := roomOf(broker.bounds)
+	require.True(t, room.TryAcquire(all))
+	old.send(packet)
+	require.Eventually(t, func() bool { return broker.Used()["arriving"] > 0 }, patience, time.Millisecond)
+
+	c := newRawClient(t, broker, "c", 4, resume)
+	c.send(subscribePacket("own", 1))
+	c.receive()
+	told := len(events.all())
+	room.Release(all)
+	awaitConnections(t, broker, 1)
+
+	require.Empty(t, types(events.all()[told:]))
+	require.Zero(t, broker.Used()["queues"])
+	requireRoom(t, broker)
+	publisher := newRawClient(t, broker, "publisher", 4)
+	for _, topic := range []string{"late/1", "kept", "own"} {
+		publisher.send(publishPacket(0x32, topic, 1))
+		publisher.receive()
+	}
+	subscribed := []string{"own"}
+	if resume {
+		subscribed = []string{"kept", "own"}
+	}
+	for _, topic := range subscribed {
+		require.Contains(t, string(c.receive()), topic)
+	}
+	require.Eventually(t, func() bool { return len(events.of(messages.TypeMessageDelivered)) == len(subscribed) }, patience, time.Millisecond)
+	c.ping()
+	publisher.send([]byte{0xE0, 0})
+	awaitConnections(t, broker, 1)
+	next := newRawClient(t, broker, "c", 4, fresh)
+	next.ping()
+	require.Equal(t, []messages.Type{
+		messages.TypeClientConnected, messages.TypeClientDisconnected, messages.TypeClientConnected,
+		messages.TypeClientDisconnected, messages.TypeClientConnected,
+	}, presence(events, "c"))
+	next.send([]byte{0xE0, 0})
+	requireNothingTaken(t, broker)
+}
+
+func processingRoom(b *bounds) (*semaphore.Weighted, int64) {
 	return b.processing, b.processingBytes
 }
 
