@@ -80,6 +80,17 @@ func awaitConnections(t *testing.T, broker *Broker, count int) {
 	}, patience, time.Millisecond)
 }
 
+func TestConnectionThatBreaksBeforeItsLoginLeavesItsPlace(t *testing.T) {
+	broker, _ := startBroker(t, config.MQTTBroker{})
+	conn := dialRaw(t, broker.Addr(), 0x10)
+	connecting := broker.bounds.connecting
+	require.Eventually(t, func() bool { return connecting.used() == 1 }, patience, time.Millisecond)
+	require.NoError(t, conn.Close())
+	requireNothingTaken(t, broker)
+	require.Zero(t, connecting.used())
+	require.Zero(t, connecting.oldest.Len())
+}
+
 // requireNothingTaken waits until no connection is left, and checks that none left anything behind.
 func requireNothingTaken(t *testing.T, broker *Broker) {
 	t.Helper()
