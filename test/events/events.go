@@ -3,7 +3,9 @@ package events
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,4 +20,30 @@ func OfEveryType(t testing.TB, events ...messages.Event) []messages.Event {
 			"there is no %s among the events", eventType)
 	}
 	return events
+}
+
+// Sized makes an admitted event of the class and of this size in bytes, at least 400.
+func Sized(t testing.TB, class messages.Class, id string, size int) *messages.Envelope {
+	t.Helper()
+	typed := map[messages.Class]func(padding int) messages.Event{
+		messages.ClassMessage: func(padding int) messages.Event {
+			payload := make([]byte, padding/4*3) // whose base64 has padding/4*4 bytes
+			return &messages.MessagePublished{ClientID: strings.Repeat("c", padding%4), Payload: payload}
+		},
+		messages.ClassClient: func(padding int) messages.Event {
+			return &messages.ClientDisconnected{ClientID: strings.Repeat("c", padding)}
+		},
+		messages.ClassAuth: func(padding int) messages.Event {
+			return &messages.AuthSuccess{ClientID: strings.Repeat("c", padding)}
+		},
+	}[class]
+	admit := func(padding int) *messages.Envelope {
+		event := messages.NewEnvelope(typed(padding))
+		event.ID = id
+		require.NoError(t, event.Admit(messages.Admission{IncludePayload: true, MaxPayloadBytes: padding}, time.Unix(0, 0)))
+		return event
+	}
+	event := admit(size - admit(0).Size())
+	require.Equal(t, size, event.Size())
+	return event
 }
