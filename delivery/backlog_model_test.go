@@ -12,6 +12,7 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 // FuzzBacklogKeepsItsAccount plays a sequence of calls, drawn from the seed, on a Backlog and on a plain model of one, and
@@ -153,7 +154,7 @@ func (g *backlogGame) newEvent() *messages.Envelope {
 	if g.chance.IntN(4) == 0 {
 		class = messages.Class(g.chance.IntN(int(messages.ClassCount)))
 	}
-	return newEventOfClass(g, class, "e", 400+g.chance.IntN(1600))
+	return events.Sized(g, class, "e", 400+g.chance.IntN(1600))
 }
 
 func (g *backlogGame) push(events ...*messages.Envelope) {

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,44 +9,15 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 // eventBytes is the size of the events that newEvent makes.
 const eventBytes = 1000
 
 func newEvent(t testing.TB, id string) *messages.Envelope {
-	return newEventOf(t, id, eventBytes)
-}
-
-// newEventOf makes an admitted event of ClassMessage and of this size in bytes, at least 400.
-func newEventOf(t testing.TB, id string, size int) *messages.Envelope {
 	t.Helper()
-	return newEventOfClass(t, messages.ClassMessage, id, size)
-}
-
-func newEventOfClass(t testing.TB, class messages.Class, id string, size int) *messages.Envelope {
-	t.Helper()
-	typed := map[messages.Class]func(padding int) messages.Event{
-		messages.ClassMessage: func(padding int) messages.Event {
-			payload := make([]byte, padding/4*3) // whose base64 has padding/4*4 bytes
-			return &messages.MessagePublished{ClientID: strings.Repeat("c", padding%4), Payload: payload}
-		},
-		messages.ClassClient: func(padding int) messages.Event {
-			return &messages.ClientDisconnected{ClientID: strings.Repeat("c", padding)}
-		},
-		messages.ClassAuth: func(padding int) messages.Event {
-			return &messages.AuthSuccess{ClientID: strings.Repeat("c", padding)}
-		},
-	}[class]
-	admit := func(padding int) *messages.Envelope {
-		event := messages.NewEnvelope(typed(padding))
-		event.ID = id
-		require.NoError(t, event.Admit(messages.Admission{IncludePayload: true, MaxPayloadBytes: padding}, time.Unix(0, 0)))
-		return event
-	}
-	event := admit(size - admit(0).Size())
-	require.Equal(t, size, event.Size())
-	return event
+	return events.Sized(t, messages.ClassMessage, id, eventBytes)
 }
 
 func newEvents(t testing.TB, ids ...string) []*messages.Envelope {

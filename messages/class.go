@@ -13,20 +13,5 @@ const (
 // ClassCount is the number of classes: an array indexed by Class has as many places.
 const ClassCount = ClassAuth + 1
 
-var classes = [TypeCount + 1]Class{
-	TypeClientConnected:       ClassClient,
-	TypeClientDisconnected:    ClassClient,
-	TypeClientSessionTakeover: ClassClient,
-	TypeMessagePublished:      ClassMessage,
-	TypeMessageDelivered:      ClassMessage,
-	TypeMessageRetained:       ClassMessage,
-	TypeSubscriptionCreated:   ClassClient,
-	TypeSubscriptionRemoved:   ClassClient,
-	TypeAuthSuccess:           ClassAuth,
-	TypeAuthFailure:           ClassAuth,
-	TypeAuthzPublishDenied:    ClassAuth,
-	TypeAuthzSubscribeDenied:  ClassAuth,
-}
-
 // Class is the class of a valid type.
-func (t Type) Class() Class { return classes[t] }
+func (t Type) Class() Class { return types[t].class }

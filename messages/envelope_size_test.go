@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 func TestSizeIsAtLeastTheBody(t *testing.T) {
@@ -87,7 +88,7 @@ func admitEveryType(t *testing.T, picks [5]textOf, pieces []string, payload []by
 	for i := range picks {
 		x[i] = picks[i].from(pieces)
 	}
-	events := []messages.Event{
+	all := events.OfEveryType(t,
 		&messages.ClientConnected{ClientID: x[0], Protocol: x[1], KeepAlive: math.MaxUint16, RemoteAddr: x[2]},
 		&messages.ClientDisconnected{ClientID: x[0], Reason: x[1], RemoteAddr: x[2]},
 		&messages.ClientSessionTakeover{ClientID: x[0], FromNode: x[1], ToNode: x[2]},
@@ -105,9 +106,9 @@ func admitEveryType(t *testing.T, picks [5]textOf, pieces []string, payload []by
 		&messages.AuthFailure{ClientID: x[0], Reason: x[1], RemoteAddr: x[2]},
 		&messages.AuthzPublishDenied{ClientID: x[0], Topic: x[1], Reason: x[2]},
 		&messages.AuthzSubscribeDenied{ClientID: x[0], TopicFilter: x[1], Reason: x[2]},
-	}
-	envelopes := make([]*messages.Envelope, len(events))
-	for i, event := range events {
+	)
+	envelopes := make([]*messages.Envelope, len(all))
+	for i, event := range all {
 		envelope := messages.NewEnvelope(event)
 		envelope.ID, envelope.BrokerID = x[3], x[4]
 		require.NoError(t, envelope.Admit(withPayloads, noon))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 var noon = time.Date(2026, 2, 5, 12, 0, 0, 0, time.UTC)
@@ -18,6 +19,7 @@ var noon = time.Date(2026, 2, 5, 12, 0, 0, 0, time.UTC)
 var withPayloads = messages.Admission{BrokerID: "broker-1", IncludePayload: true, MaxPayloadBytes: 1 << 30}
 
 func TestBodyHasExactlyTheFieldsOfItsType(t *testing.T) {
+	var seen []messages.Event
 	for _, c := range []struct {
 		event     messages.Event
 		eventType string
@@ -112,7 +114,9 @@ func TestBodyHasExactlyTheFieldsOfItsType(t *testing.T) {
 		require.Equal(t, c.topic, envelope.RoutingTopic())
 		require.Equal(t, `{"event_type":"`+c.eventType+`","event_id":"550e8400-e29b-41d4-a716-446655440000",`+
 			`"timestamp":"2026-02-05T12:00:00.000000000Z","broker_id":"broker-1","data":`+c.data+`}`, body(envelope))
+		seen = append(seen, c.event)
 	}
+	events.OfEveryType(t, seen...)
 }
 
 func TestEventWithAFilterNeverSeemsToHaveNone(t *testing.T) {

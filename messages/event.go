@@ -24,32 +24,12 @@ type Event interface {
 // message.retained, which is about none, and where an auth.failure came before the broker gave one.
 func ClientID(event Event) string { return event.client() }
 
-func newEvent(t Type) Event {
-	switch t {
-	case TypeClientConnected:
-		return new(ClientConnected)
-	case TypeClientDisconnected:
-		return new(ClientDisconnected)
-	case TypeClientSessionTakeover:
-		return new(ClientSessionTakeover)
-	case TypeMessagePublished:
-		return new(MessagePublished)
-	case TypeMessageDelivered:
-		return new(MessageDelivered)
-	case TypeMessageRetained:
-		return new(MessageRetained)
-	case TypeSubscriptionCreated:
-		return new(SubscriptionCreated)
-	case TypeSubscriptionRemoved:
-		return new(SubscriptionRemoved)
-	case TypeAuthSuccess:
-		return new(AuthSuccess)
-	case TypeAuthFailure:
-		return new(AuthFailure)
-	case TypeAuthzPublishDenied:
-		return new(AuthzPublishDenied)
-	case TypeAuthzSubscribeDenied:
-		return new(AuthzSubscribeDenied)
-	}
-	return nil
+// newEvent makes an empty event of a valid type.
+func newEvent(t Type) Event { return types[t].event() }
+
+func empty[T any, P interface {
+	*T
+	Event
+}]() Event {
+	return P(new(T))
 }

@@ -16,12 +16,11 @@ import (
 
 // emptyEvents is an event of each type.
 func emptyEvents() []messages.Event {
-	return []messages.Event{
-		&messages.ClientConnected{}, &messages.ClientDisconnected{}, &messages.ClientSessionTakeover{},
-		&messages.MessagePublished{}, &messages.MessageDelivered{}, &messages.MessageRetained{},
-		&messages.SubscriptionCreated{}, &messages.SubscriptionRemoved{}, &messages.AuthSuccess{}, &messages.AuthFailure{},
-		&messages.AuthzPublishDenied{}, &messages.AuthzSubscribeDenied{},
+	var events []messages.Event
+	for _, eventType := range messages.Types() {
+		events = append(events, messages.NewEvent(eventType))
 	}
+	return events
 }
 
 func TestFieldsAreThoseOfTheJSON(t *testing.T) {

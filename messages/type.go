@@ -24,34 +24,39 @@ const (
 // has TypeCount+1 places.
 const TypeCount = int(TypeAuthzSubscribeDenied)
 
-var typeNames = [TypeCount + 1]string{
-	TypeClientConnected:       "client.connected",
-	TypeClientDisconnected:    "client.disconnected",
-	TypeClientSessionTakeover: "client.session_takeover",
-	TypeMessagePublished:      "message.published",
-	TypeMessageDelivered:      "message.delivered",
-	TypeMessageRetained:       "message.retained",
-	TypeSubscriptionCreated:   "subscription.created",
-	TypeSubscriptionRemoved:   "subscription.removed",
-	TypeAuthSuccess:           "auth.success",
-	TypeAuthFailure:           "auth.failure",
-	TypeAuthzPublishDenied:    "authz.publish_denied",
-	TypeAuthzSubscribeDenied:  "authz.subscribe_denied",
+// types is what is to be known of each type. A row that lacks a part does not compile.
+var types = [TypeCount + 1]struct {
+	name  string
+	class Class
+	event func() Event // makes an empty one
+}{
+	TypeClientConnected:       {"client.connected", ClassClient, empty[ClientConnected]},
+	TypeClientDisconnected:    {"client.disconnected", ClassClient, empty[ClientDisconnected]},
+	TypeClientSessionTakeover: {"client.session_takeover", ClassClient, empty[ClientSessionTakeover]},
+	TypeMessagePublished:      {"message.published", ClassMessage, empty[MessagePublished]},
+	TypeMessageDelivered:      {"message.delivered", ClassMessage, empty[MessageDelivered]},
+	TypeMessageRetained:       {"message.retained", ClassMessage, empty[MessageRetained]},
+	TypeSubscriptionCreated:   {"subscription.created", ClassClient, empty[SubscriptionCreated]},
+	TypeSubscriptionRemoved:   {"subscription.removed", ClassClient, empty[SubscriptionRemoved]},
+	TypeAuthSuccess:           {"auth.success", ClassAuth, empty[AuthSuccess]},
+	TypeAuthFailure:           {"auth.failure", ClassAuth, empty[AuthFailure]},
+	TypeAuthzPublishDenied:    {"authz.publish_denied", ClassAuth, empty[AuthzPublishDenied]},
+	TypeAuthzSubscribeDenied:  {"authz.subscribe_denied", ClassAuth, empty[AuthzSubscribeDenied]},
 }
 
 // Types lists all event types, in the order of their constants.
 func Types() []Type {
-	types := make([]Type, TypeCount)
-	for i := range types {
-		types[i] = Type(i + 1)
+	all := make([]Type, TypeCount)
+	for i := range all {
+		all[i] = Type(i + 1)
 	}
-	return types
+	return all
 }
 
 // ParseType finds the type with this text ("message.published"). It fails for any other text, wildcards included.
 func ParseType(text string) (Type, error) {
 	for _, t := range Types() {
-		if typeNames[t] == text {
+		if types[t].name == text {
 			return t, nil
 		}
 	}
@@ -68,7 +73,7 @@ func (t Type) String() string {
 	if !t.Valid() {
 		return fmt.Sprintf("invalid event type %d", uint8(t))
 	}
-	return typeNames[t]
+	return types[t].name
 }
 
 // MarshalText implements encoding.TextMarshaler. It fails for an invalid type.
@@ -76,7 +81,7 @@ func (t Type) MarshalText() ([]byte, error) {
 	if !t.Valid() {
 		return nil, fmt.Errorf("invalid event type %d", uint8(t))
 	}
-	return []byte(typeNames[t]), nil
+	return []byte(types[t].name), nil
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler with ParseType.

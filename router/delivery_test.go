@@ -249,6 +249,28 @@ func TestNoMoreThanWorkersAreInFlight(t *testing.T) {
 	})
 }
 
+func TestEndOfAnAttemptLetsTheNextEventGoAtOnce(t *testing.T) {
+	for name, end := range map[string]messages.Outcome{"delivered": ok, "rejected": badRequest, "throttled for no time": busy(0)} {
+		t.Run(name, func(t *testing.T) {
+			virtually(t, func(t *testing.T) {
+				r := newRig(t, nil, config.Endpoint{Name: "a", Workers: 2})
+				r.receivers["a"].takes(time.Second)
+				r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
+					if nth <= 2 {
+						return end
+					}
+					return ok
+				})
+				r.notifyMany(1, 4)
+				advance(time.Minute)
+				for i, want := range []time.Duration{0, 0, time.Second, time.Second} {
+					require.Equal(t, want, r.receivers["a"].times(fmt.Sprintf("e%d", i+1))[0])
+				}
+			})
+		})
+	}
+}
+
 func TestRetryAfterPausesTheWholeEndpoint(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Retry: config.Retry{MaxAttempts: 2}})

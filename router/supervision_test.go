@@ -85,6 +85,42 @@ func TestPanicOverAnEventThatIsGivenUpLosesNoLetter(t *testing.T) {
 	})
 }
 
+// brittleLog is a log whose writer panics once, over a line with this text.
+type brittleLog struct {
+	text   string
+	broken bool
+}
+
+func (b *brittleLog) Write(line []byte) (int, error) {
+	if !b.broken && strings.Contains(string(line), b.text) {
+		b.broken = true
+		panic("a bug in the log")
+	}
+	return len(line), nil
+}
+
+func TestPanicBesidesAnEventThatWaitsForARetryCostsNoEvent(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		log := &brittleLog{text: "circuit breaker opened"} // which is told when the failed attempt is settled
+		cfg := config.Default()
+		cfg.Webhook.Enabled = true
+		cfg.Webhook.Endpoints = []config.Endpoint{{Name: "a", CircuitBreaker: config.CircuitBreaker{FailureThreshold: 1}}}
+		r := newRigOf(t, cfg, router.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		r.receivers["a"].answers(func(nth int, _ *messages.Envelope) messages.Outcome {
+			if nth == 1 {
+				return serverError
+			}
+			return ok
+		})
+		require.NoError(t, r.notify("e1", "t"))
+		advance(5 * time.Minute)
+		require.True(t, log.broken)
+		require.Empty(t, r.DeadLetters())
+		require.EqualValues(t, 1, r.endpoint("a").Of(delivery.Delivered))
+		require.Len(t, r.receivers["a"].times("e1"), 2)
+	})
+}
+
 func TestEndpointActorThatPanicsForEverIsNeverStopped(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		r := newRig(t, nil, config.Endpoint{Name: "a", Workers: 1})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 func TestTableFindsWhatMatchingEachFilterFinds(t *testing.T) {
@@ -85,7 +86,7 @@ func requireSameRoutes(t *testing.T, endpoints []config.Endpoint, topics []strin
 	require.NoError(t, err)
 	matcher := newMatcher(table)
 	for _, topic := range topics {
-		for _, event := range eventsAbout(topic) {
+		for _, event := range eventsAbout(t, topic) {
 			eventType, routingTopic := event.EventType(), event.RoutingTopic()
 			var expected []int
 			for i, endpoint := range endpoints {
@@ -117,8 +118,9 @@ func wantedBy(t *testing.T, endpoint config.Endpoint, eventType messages.Type, t
 }
 
 // eventsAbout is an event of each type.
-func eventsAbout(topic string) []messages.Event {
-	return []messages.Event{
+func eventsAbout(t testing.TB, topic string) []messages.Event {
+	t.Helper()
+	return events.OfEveryType(t,
 		&messages.ClientConnected{},
 		&messages.ClientDisconnected{},
 		&messages.ClientSessionTakeover{},
@@ -131,7 +133,7 @@ func eventsAbout(topic string) []messages.Event {
 		&messages.AuthFailure{},
 		&messages.AuthzPublishDenied{Topic: topic},
 		&messages.AuthzSubscribeDenied{TopicFilter: topic},
-	}
+	)
 }
 
 func TestEventWithoutATopicPassesEveryFilter(t *testing.T) {

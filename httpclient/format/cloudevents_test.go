@@ -68,7 +68,7 @@ func (c *cloudReceiver) receive(t *testing.T, endpoint config.Endpoint, events .
 
 func TestCloudEventOfEachTypeIsReadByTheSDK(t *testing.T) {
 	for _, text := range []string{"plain", nasty, "topic/with\x01control", "\xff"} {
-		endpoint, receiver, events := cloudEndpoint(1), new(cloudReceiver), allAdmitted(t, everyEvent(text)...)
+		endpoint, receiver, events := cloudEndpoint(1), new(cloudReceiver), allAdmitted(t, everyEvent(t, text)...)
 
 		for _, one := range events {
 			receiver.receive(t, endpoint, one)
@@ -80,7 +80,7 @@ func TestCloudEventOfEachTypeIsReadByTheSDK(t *testing.T) {
 
 func TestBinaryCloudEventOfEachTypeIsReadByTheSDK(t *testing.T) {
 	for _, text := range []string{"plain", nasty, `"quoted" 100%`, "topic/with\x01control", "\xff"} {
-		endpoint, receiver, events := cloudEndpoint(1), new(cloudReceiver), allAdmitted(t, everyEvent(text)...)
+		endpoint, receiver, events := cloudEndpoint(1), new(cloudReceiver), allAdmitted(t, everyEvent(t, text)...)
 		endpoint.Format = config.FormatCloudEventsBinary
 
 		for _, one := range events {
@@ -131,7 +131,7 @@ func TestCloudEventsAreAnnouncedWithoutACharset(t *testing.T) {
 }
 
 func TestBatchOfCloudEventsIsReadByTheSDK(t *testing.T) {
-	endpoint, receiver, events := cloudEndpoint(100), new(cloudReceiver), allAdmitted(t, everyEvent(nasty)...)
+	endpoint, receiver, events := cloudEndpoint(100), new(cloudReceiver), allAdmitted(t, everyEvent(t, nasty)...)
 
 	receiver.receive(t, endpoint, events...)
 	receiver.receive(t, endpoint, events[:1]...)

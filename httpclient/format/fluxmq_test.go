@@ -18,7 +18,7 @@ func TestEventThatGoesAloneIsSentFromItsOwnBytes(t *testing.T) {
 func TestBatchIsAnArrayOfTheEvents(t *testing.T) {
 	endpoint := endpointAt("http://receiver.example")
 	endpoint.Batch.MaxEvents = 10
-	events := allAdmitted(t, everyEvent(nasty)...)
+	events := allAdmitted(t, everyEvent(t, nasty)...)
 	first, second := string(events[0].Body()), string(events[1].Body())
 
 	require.Equal(t, "["+first+"]", bodyOf(t, endpoint, events[:1]...))

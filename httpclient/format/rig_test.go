@@ -9,6 +9,7 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 // nasty is a text that breaks whatever is put together without care.
@@ -31,8 +32,9 @@ func newEvent(t testing.TB, payloadBytes int) *messages.Envelope {
 }
 
 // everyEvent is an event of each type, with the text in all its fields.
-func everyEvent(text string) []messages.Event {
-	return []messages.Event{
+func everyEvent(t testing.TB, text string) []messages.Event {
+	t.Helper()
+	return events.OfEveryType(t,
 		&messages.ClientConnected{ClientID: text, Protocol: messages.ProtocolMQTT5, KeepAlive: 60, RemoteAddr: text},
 		&messages.ClientDisconnected{ClientID: text, Reason: messages.ReasonNormal, RemoteAddr: text},
 		&messages.ClientSessionTakeover{ClientID: text, FromNode: text, ToNode: text},
@@ -48,7 +50,7 @@ func everyEvent(text string) []messages.Event {
 		&messages.AuthFailure{ClientID: text, Reason: text, RemoteAddr: text},
 		&messages.AuthzPublishDenied{ClientID: text, Topic: text, Reason: text},
 		&messages.AuthzSubscribeDenied{ClientID: text, TopicFilter: text, Reason: text},
-	}
+	)
 }
 
 // admitted is the event as a router would hand it on.

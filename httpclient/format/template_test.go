@@ -39,7 +39,7 @@ func TestTemplateOfAnotherContentTypeIsSentAsItIs(t *testing.T) {
 }
 
 func TestTemplateSeesAllOfTheEnvelope(t *testing.T) {
-	for _, event := range allAdmitted(t, everyEvent("text")...) {
+	for _, event := range allAdmitted(t, everyEvent(t, "text")...) {
 		body := bodyOf(t, templated(`{{json .}}`), event)
 
 		var seen, envelope map[string]any
@@ -159,7 +159,7 @@ func FuzzTemplateBody(f *testing.F) {
 	format, err := newFormat(endpoint)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, text, payload string, index byte) {
-		event := everyEvent(text)[int(index)%messages.TypeCount]
+		event := everyEvent(t, text)[int(index)%messages.TypeCount]
 		if published, ok := event.(*messages.MessagePublished); ok {
 			published.Payload = []byte(payload)
 		}

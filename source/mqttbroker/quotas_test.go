@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
@@ -90,6 +92,19 @@ func TestExpiredRetainedMessageLeavesNothing(t *testing.T) {
 	require.Positive(t, broker.Used()["retained"])
 	require.Eventually(t, func() bool { return len(events.of(messages.TypeMessageRetained)) == 2 }, patience, 10*time.Millisecond)
 	require.Eventually(t, func() bool { return broker.Used()["retained"] == 0 }, patience, time.Millisecond)
+	require.NoError(t, broker.Close()) // nothing changes mochi's tree any more
+	require.NotContains(t, firstLevels(broker), "deep")
+	require.Contains(t, firstLevels(broker), mqtt.SysPrefix)
+}
+
+// firstLevels are those of the topics in mochi's tree, which it shows nowhere.
+func firstLevels(broker *Broker) []string {
+	var levels []string
+	root := reflect.ValueOf(broker.server.Topics).Elem().FieldByName("root").Elem()
+	for _, level := range root.FieldByName("particles").FieldByName("internal").MapKeys() {
+		levels = append(levels, level.String())
+	}
+	return levels
 }
 
 func TestRetainFlagOfAWillWithoutRoomIsDropped(t *testing.T) {

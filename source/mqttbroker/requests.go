@@ -22,6 +22,9 @@ func (s *sessions) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pac
 	if l == nil {
 		return pk, nil
 	}
+	if cl.IsTakenOver() {
+		return pk, packets.ErrRejectPacket // which waited for room: what it changes is its successor's by now
+	}
 	l.request = request{id: pk.PacketID}
 	switch pk.FixedHeader.Type {
 	case packets.Publish:

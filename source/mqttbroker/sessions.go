@@ -97,8 +97,21 @@ func (s *sessions) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l.session.outbox.attach(cl, l)
 }
 
+// holdSession keeps the next connection of the client from logging in, until resumption lets it. It is false where that one
+// has done so.
+func (s *sessions) holdSession(cl *mqtt.Client) bool {
+	l := s.link(cl)
+	s.turns.take(l.clientID)
+	l.hasTurn = true
+	if cl.IsTakenOver() {
+		s.giveTurn(l)
+		return false
+	}
+	return true
+}
+
 // resumption is the hook that lets the next connection log in and sends what the session has to send, when the other
-// hooks know that its client is back.
+// hooks know that its client is back, or what it subscribed to.
 type resumption struct {
 	mqtt.HookBase
 
@@ -107,12 +120,20 @@ type resumption struct {
 
 func (*resumption) ID() string { return "resumption" }
 
-func (*resumption) Provides(callback byte) bool { return callback == mqtt.OnSessionEstablished }
+func (*resumption) Provides(callback byte) bool {
+	return slices.Contains([]byte{mqtt.OnSessionEstablished, mqtt.OnSubscribed}, callback)
+}
 
 func (r *resumption) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l := r.sessions.link(cl)
 	r.sessions.giveTurn(l)
 	r.sessions.send(l.session)
+}
+
+func (r *resumption) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) {
+	if l := r.sessions.link(cl); l != nil {
+		r.sessions.giveTurn(l)
+	}
 }
 
 // OnDisconnect has the end of the connection wait for a login that takes its session over, and that of the next

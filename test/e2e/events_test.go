@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/test/webhookd"
 )
 
@@ -48,6 +49,9 @@ sources:
 `)
 			tellAllTwelve(t, r, p.MQTT(), protocol, connect)
 			p.TerminateAndExpect(0)
+			for _, eventType := range messages.Types() {
+				require.NotEmpty(t, r.taken(eventType.String()), eventType)
+			}
 			for _, event := range r.taken("") {
 				requireEnvelope(t, event)
 			}

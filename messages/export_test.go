@@ -1,0 +1,4 @@
+package messages
+
+// NewEvent makes an empty event of a valid type.
+var NewEvent = newEvent
