@@ -203,6 +203,11 @@ func testEndpoints(t *testing.T, f *fixture) {
 	found, err := f.Endpoints()
 	require.NoError(t, err)
 	require.Equal(t, map[string]store.EndpointRecord{"a": a, "gone": gone}, found)
+	found["a"].Account.Dropped["evicted"]++
+	found["a"].Account.DeadLettered["rejected"]++
+	found, err = f.Endpoints()
+	require.NoError(t, err)
+	require.Equal(t, a, found["a"], "it is changed by a commit alone")
 	require.Len(t, f.held("a"), 2, "it is the same endpoint")
 }
 
