@@ -42,7 +42,7 @@ type keeper struct {
 	// Guarded by disk.mu.
 	taken     map[*store.Group]time.Time // when each group was made
 	committed time.Time                  // when the latest group was made that is on the disk
-	failed    time.Time                  // when a commit failed last
+	failed    time.Time                  // when a commit failed last, or was the first one again
 	fails     bool                       // the latest commit did
 }
 
@@ -95,6 +95,9 @@ func (k *keeper) apply(group *store.Group) (store.Trimmed, error) {
 	trimmed, err := k.Memory.Commit(group)
 	if err != nil {
 		return trimmed, err
+	}
+	if k.fails {
+		k.failed = time.Now()
 	}
 	k.committed, k.fails = k.taken[group], false
 	for _, given := range group.Letters {
