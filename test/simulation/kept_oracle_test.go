@@ -144,6 +144,8 @@ func (o *keptOracle) compare(l delivery.Ledger, record store.EndpointRecord) {
 		o.breaks("accepted = delivered + dropped + dead_lettered + held", "%+v", l)
 	case l.Of(delivery.Delivered) != o.delivered:
 		o.breaks("what the receiver took is delivered", "%d, not %d", l.Of(delivery.Delivered), o.delivered)
+	case l.ByReason(delivery.KindDeadLettered)["shutdown"] > 0:
+		o.breaks("with a store a stop gives nothing up", "%+v", l)
 	case l.Kept != l.Held():
 		o.breaks("all that is held is kept", "%+v", l)
 	case damaged > uint64(len(o.run.damaged)):
