@@ -29,6 +29,9 @@ func (s *Store) GiveUp(place delivery.Place, letter *DeadLetter, kept func(error
 	s.bytes -= int64(letter.Event.Size())
 	if hold := h.uncommitted[place.Number]; hold != nil && hold.state == gathered {
 		hold.letter = keep
+		if !hold.entry.routed {
+			return // it is gathered with its event
+		}
 	} else {
 		h.record.release(delivery.Stub{Place: place, Size: letter.Event.Size()})
 	}

@@ -442,6 +442,25 @@ func TestCloseCommitsWhatIsGathered(t *testing.T) {
 	})
 }
 
+func TestEventGivenUpWhileItIsRoutedIsADeadLetterOnce(t *testing.T) {
+	virtually(t, func(r *rig) {
+		e := event(t, "e1")
+		place := delivery.Place{Class: messages.ClassMessage, Number: 1}
+		r.Route(e)
+		r.Endpoint("a").Accept(delivery.Acceptance{Place: place, Event: e, At: time.Now()})
+		r.GiveUp(place, letterOf("a", e), func(err error) { require.NoError(t, err) })
+		after(time.Second)
+		r.Routed(nil)
+		after(time.Second)
+		require.Empty(t, r.held("a"))
+		require.Len(t, r.list(), 1)
+		r.crash()
+		require.Empty(t, r.held("a"))
+		require.Len(t, r.list(), 1)
+		requireBalanced(t, "a", r.Endpoints()["a"])
+	})
+}
+
 // TestCloseCommitsWhatFailedBeforeWhatCameAfter closes a store often, because chance decides what its goroutine hears first.
 func TestCloseCommitsWhatFailedBeforeWhatCameAfter(t *testing.T) {
 	virtually(t, func(r *rig) {
