@@ -10,6 +10,7 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 // FuzzWindowChangesNothing lets two endpoints live through the same: offers, answers, time, and the end of the process now
@@ -22,12 +23,12 @@ func FuzzWindowChangesNothing(f *testing.F) {
 	for seed := range uint64(400) {
 		f.Add(seed)
 	}
-	var events []*messages.Envelope
+	var pool []*messages.Envelope
 	for i := range 10 * int(messages.ClassCount) {
-		events = append(events, newEventOfClass(f, messages.Class(i%int(messages.ClassCount)), "e", 400+60*i))
+		pool = append(pool, events.Sized(f, messages.Class(i%int(messages.ClassCount)), "e", 400+60*i))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		p := newPair(t, rand.New(rand.NewPCG(seed, 0)), events)
+		p := newPair(t, rand.New(rand.NewPCG(seed, 0)), pool)
 		for range 250 {
 			if p.trouble(); p.apart {
 				return
