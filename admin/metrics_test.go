@@ -34,7 +34,7 @@ var exported = map[string]labelValues{
 	"webhookd_dead_letters_deleted_total": {"reason", []string{"max_bytes", "max_age"}},
 
 	"webhookd_endpoint_filter_errors_total":        {},
-	"webhookd_endpoint_accepted_events_total":      {"origin", []string{"router", "replay"}},
+	"webhookd_endpoint_accepted_events_total":      {"origin", []string{"router", "store", "replay"}},
 	"webhookd_endpoint_delivered_events_total":     {},
 	"webhookd_endpoint_dropped_events_total":       {"reason", dropReasons},
 	"webhookd_endpoint_dead_lettered_events_total": {"reason", []string{"rejected", "max_attempts", "give_up_after", "panic", "unknown_outcome", "shutdown", "max_age"}},
