@@ -23,6 +23,8 @@ type Bounds struct {
 // oldest first, and never one in flight, nor one of a batch that was sent. Where that makes no room the newcomer is
 // refused; with drop_policy newest also where its own class takes more than its third.
 //
+// With a journal only a window of the events is in memory. The bounds are over all of them.
+//
 // Any goroutine may offer and read; one, the owner, takes and settles.
 type Backlog struct {
 	bounds Bounds
@@ -59,7 +61,7 @@ const (
 
 // Signals are what the owner has to hear of after an offer.
 type Signals struct {
-	Available bool // there is something to take, and the owner had found nothing
+	Available bool // there is something to take, or to be read ahead, and the owner had found nothing to take
 	Dropped   bool // events were dropped, for the first time since the owner asked
 }
 
