@@ -46,7 +46,7 @@ type Backlog struct {
 	reported [fateCount]uint64 // the drops that the owner has asked for
 
 	journal Journal // nil: all is in memory
-	window
+	window  window
 	unknown []arrival // restored events that may have been sent
 }
 
@@ -124,10 +124,10 @@ func (b *Backlog) accept(a arrival, replayed bool) {
 		b.journal.Accept(Acceptance{Place: a.place(), Event: a.event, At: a.at, Replayed: replayed})
 	}
 	if behind {
-		b.behind[class] = b.behind[class].add(a.event.Size())
+		b.window.behind[class] = b.window.behind[class].add(a.event.Size())
 		return
 	}
-	b.horizon = a.number
+	b.window.horizon = a.number
 	b.waiting.push(a)
 }
 
@@ -247,7 +247,7 @@ func (b *Backlog) Ledger() Ledger {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ledger := b.ledger
-	ledger.Waiting = b.waiting.events + b.behind.total().Events + len(b.unknown)
+	ledger.Waiting = b.waiting.events + b.window.behind.total().Events + len(b.unknown)
 	ledger.InFlight = b.inFlight
 	ledger.Retrying = b.retrying
 	ledger.Bytes = b.held.total().Bytes
