@@ -132,7 +132,7 @@ func TestDrainWithAJournalKeepsAll(t *testing.T) {
 }
 
 func TestDrainWithAJournalWaitsForLetters(t *testing.T) {
-	e, _ := newJournaled(t, 1<<20, ordered)
+	e, _ := newJournaled(t, 0, ordered)
 	offer(t, e, "a", "b")
 	d := e.Next(breakerBegan)
 	e.Drain(breakerBegan.Add(time.Hour))
@@ -141,6 +141,8 @@ func TestDrainWithAJournalWaitsForLetters(t *testing.T) {
 	require.False(t, e.Drained(), "the letter is on its way")
 	e.backlog.Leave(v.Events()[0], false)
 	require.True(t, e.Drained())
+	_, _, ok := e.ReadAhead(breakerBegan)
+	require.False(t, ok, "what is behind may stay there")
 }
 
 func TestCancelledAttemptThatWasMarkedStaysMarked(t *testing.T) {
