@@ -176,7 +176,7 @@ func (p *pair) offer() {
 // damage lets one that both know only by their journals, from the next process on, be one that can't be read.
 func (p *pair) damage() {
 	last := p.whole.journal.last
-	if p.small.backlog.horizon >= last {
+	if p.small.backlog.window.horizon >= last {
 		p.whole.journal.damaged[last], p.small.journal.damaged[last] = true, true
 	}
 }
@@ -233,7 +233,7 @@ func (p *pair) sendAll() {
 		}
 		small := p.small.Next(p.now)
 		if small == nil {
-			if !p.small.backlog.hasBehind() {
+			if !p.small.backlog.window.hasBehind() {
 				require.Nil(p, p.whole.Next(p.now))
 			}
 			return
@@ -258,7 +258,7 @@ func (t *twin) begin(d *Delivery) {
 // full tells whether something is behind a window that can't hold more.
 func (p *pair) full() bool {
 	b := p.small.backlog
-	return b.hasBehind() && !b.reading && !b.holdsLessThan(1, b.inMemory(), b.batch)
+	return b.window.hasBehind() && !b.window.reading && !b.window.holdsLessThan(1, b.inMemory(), b.batch)
 }
 
 func (p *pair) readAhead(t *twin) bool {
