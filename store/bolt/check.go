@@ -10,10 +10,15 @@ import (
 	"github.com/fluxmq/webhookd/messages"
 )
 
+// maxProblems is how many problems are told one by one.
+const maxProblems = 1000
+
 // soundness is what a look through all pages of a file found.
 type soundness struct {
 	problems int
 	first    error
+	all      []error     // the first maxProblems
+	pages    int         // that are in use
 	reading  error       // the first that came of the disk, and may be gone the next time
 	newer    *newerError // not nil: nothing else counts
 }
@@ -35,6 +40,9 @@ func (s *soundness) err() error {
 func (s *soundness) bad(err error) {
 	if s.problems++; s.first == nil {
 		s.first = err
+	}
+	if len(s.all) < maxProblems {
+		s.all = append(s.all, err)
 	}
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) && s.reading == nil {
 		s.reading = err
@@ -88,6 +96,7 @@ func checkPages(file *os.File) *soundness {
 	if err := w.freelist(); err != nil {
 		s.bad(err)
 	}
+	s.pages = w.reached.len()
 	return s
 }
 

@@ -211,8 +211,10 @@ func (k *Keeper) open() error {
 }
 
 // use has the Keeper work with an open file.
-func (k *Keeper) use(db *bbolt.DB) error {
-	file, err := os.Stat(db.Path())
+func (k *Keeper) use(db *bbolt.DB) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer recoverDamage(&err)
+	file, err := os.Stat(k.folder.path())
 	if err != nil {
 		return err
 	}
@@ -221,15 +223,12 @@ func (k *Keeper) use(db *bbolt.DB) error {
 		s, err = readState(tx.Bucket(metaBucket))
 		return err
 	}); err != nil {
-		return fmt.Errorf("read %s: %w", db.Path(), err)
+		return fmt.Errorf("read %s: %w", k.folder.path(), err)
 	}
 	k.db, k.file, k.broken = db, file, nil
 	k.measure(s)
 	return nil
 }
-
-// Compact implements store.Keeper.
-func (k *Keeper) Compact() error { return nil }
 
 // Open opens the store in a folder, which it makes if there is none, and locks it. It logs what becomes of what is
 // damaged there.

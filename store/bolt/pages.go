@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math/bits"
 	"os"
 )
 
@@ -214,4 +215,13 @@ func (s pageSet) add(n uint64) bool {
 	had := *word&bit != 0
 	*word |= bit
 	return !had
+}
+
+func (s pageSet) len() (n int) {
+	for _, words := range s {
+		for _, word := range words {
+			n += bits.OnesCount64(word)
+		}
+	}
+	return n
 }
