@@ -122,6 +122,18 @@ type Account struct {
 	DeadLettered   map[string]uint64 `json:"dead_lettered,omitempty"` // by reason
 }
 
+// Ended is how many of the accepted events are not held any more.
+func (a *Account) Ended() uint64 {
+	ended := a.Delivered
+	for _, n := range a.Dropped {
+		ended += n
+	}
+	for _, n := range a.DeadLettered {
+		ended += n
+	}
+	return ended
+}
+
 // HeldRecords is what Held read.
 type HeldRecords struct {
 	Events  []delivery.Stored

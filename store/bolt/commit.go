@@ -120,7 +120,7 @@ func (c *change) share(h hold, by []byte, as holder) error {
 		return nil
 	}
 	key := sharedKey(h.event, by)
-	return c.shared.Put(key, seal(key, appendHolder(newRecord(4+8+12), as)))
+	return c.shared.Put(key, encodeShared(key, as))
 }
 
 // find reads what an endpoint holds at a place.

@@ -35,7 +35,7 @@ func appendHolder(to []byte, h holder) []byte {
 const eventBytes = 1 + 12 + binary.MaxVarintLen64 + (4 + 8 + 12) + 6*binary.MaxVarintLen64
 
 func encodeEvent(key []byte, e event) []byte {
-	record := newRecord(eventBytes + len(e.ID) + len(e.BrokerID) + len(e.Topic) + len(e.Body))
+	record := newRecord(kindEvent, eventBytes+len(e.ID)+len(e.BrokerID)+len(e.Topic)+len(e.Body))
 	record = append(record, byte(e.Type))
 	record = appendTime(record, e.Timestamp)
 	record = binary.AppendUvarint(record, uint64(e.Size))
@@ -47,7 +47,7 @@ func encodeEvent(key []byte, e event) []byte {
 }
 
 func decodeEvent(key, record []byte) (event, error) {
-	f, err := unseal(key, record)
+	f, err := unseal(kindEvent, key, record)
 	if err != nil {
 		return event{}, err
 	}
