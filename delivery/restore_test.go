@@ -77,10 +77,7 @@ func TestMarkedAttemptIsNotRepeated(t *testing.T) {
 	offer(t, e, "unknown", "refused", "waiting")
 	begin := func() *Delivery {
 		d := e.Next(breakerBegan)
-		for _, place := range d.Places() {
-			journal.find(place).Tries.Begun = true
-		}
-		e.Begun(d)
+		e.Mark(d)
 		return d
 	}
 	begin()
@@ -149,8 +146,7 @@ func TestCancelledAttemptThatWasMarkedStaysMarked(t *testing.T) {
 	e, journal := newJournaled(t, 1<<20, once)
 	offer(t, e, "a")
 	d := e.Next(breakerBegan)
-	journal.find(Place{Number: 1}).Tries.Begun = true
-	e.Begun(d)
+	e.Mark(d)
 	e.Drain(breakerBegan)
 	require.Equal(t, retry, e.Settle(breakerBegan, d, cancelled).sequel)
 	require.True(t, e.Drained())
@@ -171,7 +167,7 @@ func TestHaltWithAJournalGivesNothingUp(t *testing.T) {
 func TestReplayIsJournaledAsOne(t *testing.T) {
 	e, journal := newJournaled(t, 0, ordered)
 	offer(t, e, "a")
-	_, err := e.backlog.OfferReplay(breakerBegan, newEvent(t, "b"), nil)
+	_, err := e.backlog.OfferReplay(breakerBegan, newEvent(t, "b"))
 	require.NoError(t, err)
 	require.False(t, journal.held[0].Replayed)
 	require.True(t, journal.held[1].Replayed)

@@ -326,13 +326,9 @@ func (s *scenario) settleDown() {
 
 // mark lets the journal know that an attempt begins, where it has to.
 func (s *scenario) mark(d *Delivery) {
-	if !s.Marks() {
-		return
+	if s.Marks() {
+		s.Mark(d)
 	}
-	for _, place := range d.Places() {
-		s.journal.find(place).Tries.Begun = true
-	}
-	s.Begun(d)
 }
 
 func (s *scenario) showBreaker() {
