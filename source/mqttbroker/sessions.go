@@ -84,6 +84,7 @@ func (s *sessions) OnSessionEstablish(cl *mqtt.Client, connect packets.Packet) {
 		l.window = min(l.window, maximum)
 	}
 	l.session.outbox.detach(true)
+	connOf(cl).acks.client = cl
 	s.links.Store(cl.Net.Conn, l)
 }
 
@@ -93,6 +94,7 @@ func (s *sessions) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	cl.State.Inflight.ResetSendQuota(0) // 0: the outbox counts
 	cl.State.Inflight.ResetReceiveQuota(math.MaxInt32)
 	l.session.packetIDs.keep(cl)
+	s.forgetUnsafe(cl, l)
 	l.established.Store(true)
 	l.session.outbox.attach(cl, l)
 }
