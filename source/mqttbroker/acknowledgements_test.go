@@ -516,6 +516,9 @@ func TestCloseSendsTheAcknowledgementsWhoseReceiptsComeMeanwhile(t *testing.T) {
 		return acks.stopped
 	}, patience, time.Millisecond)
 	s.publish("t", "late", 1, 3)
+	_, err := s.next(50 * time.Millisecond)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	events.hasNoMore(t)
 	first(nil)
 	s.receiveAck(1, 1, 0)
 	second(nil)

@@ -94,7 +94,6 @@ func (s *sessions) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	cl.State.Inflight.ResetSendQuota(0) // 0: the outbox counts
 	cl.State.Inflight.ResetReceiveQuota(math.MaxInt32)
 	l.session.packetIDs.keep(cl)
-	s.forgetUnsafe(cl, l)
 	l.established.Store(true)
 	l.session.outbox.attach(cl, l)
 }
