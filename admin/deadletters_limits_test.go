@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -83,4 +84,42 @@ func TestReplayIsLogged(t *testing.T) {
 	require.Nil(t, deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}.
 		replay(&timed{ResponseRecorder: httptest.NewRecorder()}, request))
 	require.Contains(t, logged.String(), `msg="dead letters are replayed" accepted=1 left=0 remote_addr=192.0.2.1:1234`)
+}
+
+// gone is an answer whose reader has left after its first line.
+type gone struct {
+	timed
+	lines int
+}
+
+func (g *gone) Write(line []byte) (int, error) {
+	if g.lines++; g.lines > 1 {
+		return 0, io.ErrClosedPipe
+	}
+	return g.timed.Write(line)
+}
+
+func TestExportIsCutOffWhereItIsNotWhole(t *testing.T) {
+	r, _ := newRigWithLetters(t, 2)
+	var logged bytes.Buffer
+	letters := deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}
+	request := httptest.NewRequest(http.MethodPost, "/v1/dead-letters/export", strings.NewReader("{}"))
+	request.Header.Set("Content-Type", "application/json")
+	answer := &gone{timed: timed{ResponseRecorder: httptest.NewRecorder()}}
+	began := time.Now()
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { letters.export(answer, request) })
+	require.Equal(t, 2, answer.lines)
+	require.Empty(t, logged.String(), "a reader who leaves is no fault")
+	require.WithinDuration(t, began.Add(answerTimeout), answer.write, patience, "each line has its time")
+	require.Equal(t, answer.write, answer.read)
+}
+
+func TestDeletionIsLogged(t *testing.T) {
+	r, _ := newRigWithLetters(t, 1)
+	var logged bytes.Buffer
+	request := httptest.NewRequest(http.MethodPost, "/v1/dead-letters/delete", strings.NewReader(`{"endpoint":"a"}`))
+	request.Header.Set("Content-Type", "application/json")
+	require.Nil(t, deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}.
+		remove(&timed{ResponseRecorder: httptest.NewRecorder()}, request))
+	require.Contains(t, logged.String(), `level=WARN msg="dead letters are deleted" deleted=1 remote_addr=192.0.2.1:1234`)
 }
