@@ -50,8 +50,9 @@ func (s *soundness) bad(err error) {
 }
 
 // checkPages looks through all pages, and through the records of all but the events: a body that is damaged is found when
-// it is read, and nothing else is the worse for it.
-func checkPages(file *os.File) *soundness {
+// it is read, and nothing else is the worse for it. A brief look leaves out the pages of the events, which are most of a
+// file, and the list of free pages.
+func checkPages(file *os.File, brief bool) *soundness {
 	s := &soundness{}
 	p, err := openPages(file)
 	if err != nil {
@@ -83,6 +84,7 @@ func checkPages(file *os.File) *soundness {
 			s.version(key, value)
 		}
 	}, s.bad)
+	w.brief = brief
 	w.all()
 	if letters != byEndpoint || letters != byType {
 		s.bad(fmt.Errorf("the indexes of the dead letters do not have what there is (%d, %d and %d)", letters.count, byEndpoint.count, byType.count))

@@ -186,7 +186,7 @@ func (k *Keeper) reopen() error {
 	}
 	err := k.folder.forget()
 	if err == nil {
-		err = k.folder.look(k.log, false)
+		err = k.folder.look(k.log, false, false)
 	}
 	if err == nil {
 		err = k.open()
@@ -248,11 +248,10 @@ func (k *Keeper) begin() error {
 	if err := k.folder.makeFile(); err != nil {
 		return err
 	}
-	if !k.folder.closedWell() {
-		if err := k.folder.look(k.log, true); err != nil {
-			return err
-		}
-		k.looked = true
+	brief := k.folder.closedWell()
+	if err := k.folder.look(k.log, true, brief); err != nil {
+		return err
 	}
+	k.looked = !brief
 	return k.open()
 }

@@ -13,14 +13,15 @@ import (
 )
 
 // look looks through all pages of the file. Where some are damaged it puts what can be read into a new file and keeps the
-// old one beside it. Where some can't be read at this moment it fails, or with evenUnread does without them.
-func (f *folder) look(log *slog.Logger, evenUnread bool) error {
+// old one beside it. Where some can't be read at this moment it fails, or with evenUnread does without them. A brief look is
+// enough for a file that was closed well: the events that it leaves out are looked at when they are read.
+func (f *folder) look(log *slog.Logger, evenUnread, brief bool) error {
 	file, err := os.Open(f.path())
 	if err != nil {
 		return fmt.Errorf("open the store's file: %w", err)
 	}
 	defer file.Close()
-	found := checkPages(file)
+	found := checkPages(file, brief)
 	switch {
 	case found.newer != nil:
 		return fmt.Errorf("%s: %w", f.path(), found.newer)

@@ -55,7 +55,7 @@ func (v *verification) pages(path string) (sound bool, err error) {
 		return false, err
 	}
 	defer file.Close()
-	found := checkPages(file)
+	found := checkPages(file, false)
 	if found.newer != nil {
 		return false, fmt.Errorf("%s: %w", path, found.newer)
 	}

@@ -14,7 +14,11 @@ type walk struct {
 	record  func(bucket string, key, value []byte) // called for each record, in order where nothing is bad
 	bad     func(error)                            // called for what is not as bbolt writes it
 	buckets map[string]uint64                      // those found, and their sequences
+	brief   bool                                   // the leaves of the events are not read, which are most of the file
 }
+
+// anyLevel is the level of a page of which nobody knows how far above the leaves it is.
+const anyLevel = -1
 
 func newWalk(p *pages, record func(bucket string, key, value []byte), bad func(error)) *walk {
 	return &walk{pages: p, visited: pageSet{}, reached: pageSet{}, record: record, bad: bad, buckets: map[string]uint64{}}
@@ -22,7 +26,7 @@ func newWalk(p *pages, record func(bucket string, key, value []byte), bad func(e
 
 // all goes through the file.
 func (w *walk) all() {
-	w.tree(w.meta.root, "", nil, nil)
+	w.tree(w.meta.root, "", nil, nil, anyLevel)
 	for _, name := range buckets {
 		if _, found := w.buckets[string(name)]; !found {
 			w.bad(fmt.Errorf("bucket %s is not found", name))
@@ -30,10 +34,13 @@ func (w *walk) all() {
 	}
 }
 
-// tree goes through a page and those below it, whose keys are from low on and below high (nil: any).
-func (w *walk) tree(id uint64, bucket string, low, high []byte) {
+// tree goes through a page and those below it, whose keys are from low on and below high (nil: any). At level 0 it stops.
+func (w *walk) tree(id uint64, bucket string, low, high []byte, level int) {
 	if !w.visited.add(id) {
 		w.bad(fmt.Errorf("page %d is in two places", id))
+		return
+	}
+	if level == 0 {
 		return
 	}
 	got, err := w.read(id)
@@ -60,7 +67,19 @@ func (w *walk) tree(id uint64, bucket string, low, high []byte) {
 		if i+1 < len(got.elements) {
 			upTo = got.elements[i+1].key
 		}
-		w.tree(e.child, bucket, e.key, upTo)
+		w.tree(e.child, bucket, e.key, upTo, max(level-1, anyLevel))
+	}
+}
+
+// height is how many levels of branches are above the leaves: as many everywhere.
+func (w *walk) height(id uint64) (levels int) {
+	for {
+		got, err := w.read(id)
+		if err != nil || got.flags != branchFlag || len(got.elements) == 0 || levels > 64 {
+			return levels
+		}
+		id = got.elements[0].child
+		levels++
 	}
 }
 
@@ -91,7 +110,11 @@ func (w *walk) leaf(got page, bucket string) {
 func (w *walk) bucket(name string, value []byte) {
 	w.buckets[name] = native.Uint64(value[8:])
 	if root := native.Uint64(value); root != 0 {
-		w.tree(root, name, nil, nil)
+		level := anyLevel
+		if w.brief && name == string(eventsBucket) {
+			level = w.height(root)
+		}
+		w.tree(root, name, nil, nil, level)
 		return
 	}
 	got, err := inline(value)
@@ -103,7 +126,7 @@ func (w *walk) bucket(name string, value []byte) {
 
 // freelist checks that the list of free pages, where there is one, has none that is in use.
 func (w *walk) freelist() error {
-	if w.meta.freelist == noFreelist {
+	if w.meta.freelist == noFreelist || w.brief {
 		return nil
 	}
 	text, err := w.readAt(w.meta.freelist, 1)
