@@ -78,7 +78,7 @@ func (p *pages) readMeta(at int64) (meta pagesMeta, pageSize int64, err error) {
 	}
 	text = text[pageHeader:]
 	sum := fnv.New64a()
-	sum.Write(text[:metaBytes-8])
+	_, _ = sum.Write(text[:metaBytes-8])
 	if version := native.Uint32(text[4:]); native.Uint32(text) == metaMagic && version > metaVersion && version < metaVersion+10 {
 		return meta, 0, &newerError{fmt.Sprintf("version %d of bbolt's format", version)}
 	}
