@@ -119,7 +119,7 @@ func FuzzPage(f *testing.F) {
 			return
 		}
 		for _, flags := range []uint16{leafFlag, branchFlag, 0} {
-			elements, _, _ := elementsOf(text, flags)
+			elements, _, _ := elementsOf(nil, text, flags)
 			for _, e := range elements {
 				if e.bucket && len(e.value) >= bucketHeader {
 					_, _ = inline(e.value)

@@ -124,7 +124,7 @@ func (s *salvage) orphans(reached pageSet, take func(kind, []byte, []byte)) {
 		if reached.has(id) {
 			continue
 		}
-		got, _ := s.old.read(id)
+		got, _ := s.old.read(id, nil)
 		s.orphanElements(got, take)
 	}
 }
