@@ -91,7 +91,7 @@ type TriesRecord struct {
 // LetterRecord makes an event that is held a dead letter.
 type LetterRecord struct {
 	delivery.Place
-	Letter *DeadLetter // its Event is the one that is held there
+	Letter *DeadLetter // its Event is the one that is held there; its ID is of its Time, or of a later one if the clock was set back
 }
 
 // EndRecord tells that an event is held no more.

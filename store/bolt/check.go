@@ -84,7 +84,7 @@ func checkPages(file *os.File, brief bool) *soundness {
 			s.version(key, value)
 		}
 	}, s.bad)
-	w.brief = brief
+	w.brief, w.scratch = brief, &scratch{}
 	w.all()
 	if letters != byEndpoint || letters != byType {
 		s.bad(fmt.Errorf("the indexes of the dead letters do not have what there is (%d, %d and %d)", letters.count, byEndpoint.count, byType.count))

@@ -90,6 +90,7 @@ func (c *change) putEvents(group *store.Group) error {
 		value := encodeEvent(key, event{
 			Stored: record.Event.Stored(),
 			first:  holder{endpoint: e.id, number: by.Number, at: by.At},
+			name:   by.Endpoint,
 		})
 		if err := c.events.Put(key, value); err != nil {
 			return err

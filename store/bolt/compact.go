@@ -10,12 +10,11 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-const (
-	// compactAtOnce is how many bytes are copied within one transaction.
-	compactAtOnce = 4 << 20
-	// compactSpare is the room that compacting needs beside what it copies: half-filled pages, and the file's growing ahead.
-	compactSpare = 20 << 20
-)
+// compactAtOnce is how many bytes are copied within one transaction.
+const compactAtOnce = 4 << 20
+
+// compactNeeds is the room that copying so many bytes needs: pages that are not quite filled, too.
+func compactNeeds(used int64) int64 { return used + used/50 + 1<<20 }
 
 // Compact implements store.Keeper: it copies what is used into a file beside and puts that in place of the old one. Reading
 // goes on meanwhile.
@@ -52,7 +51,7 @@ func (k *Keeper) Compact() error {
 // compacted copies what is used into a new file.
 func (k *Keeper) compacted() (into *bbolt.DB, err error) {
 	usage := k.Usage()
-	if err := k.folder.hasRoom(usage.FileBytes - usage.FreeBytes + compactSpare); err != nil {
+	if err := k.folder.hasRoom(compactNeeds(usage.FileBytes - usage.FreeBytes)); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(k.folder.dir, newName)

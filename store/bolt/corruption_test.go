@@ -220,6 +220,7 @@ func TestTruncatedFileKeepsItsReadableRest(t *testing.T) {
 		found := contentsOf(t, k)
 		for by, events := range found {
 			for event := range events {
+				require.Contains(t, whole, by)
 				require.True(t, whole["a"][event] || whole["b"][event] || whole["letters"][event], "%s of %s", event, by)
 			}
 		}

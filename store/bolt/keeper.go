@@ -30,6 +30,8 @@ type Keeper struct {
 	bytes uint64      // written to files that are closed by now
 }
 
+var _ store.Keeper = (*Keeper)(nil)
+
 var errClosed = errors.New("the store is closed")
 
 // view reads within one transaction, which sees what the latest commit left. Where pages turn out to be damaged that were
@@ -94,7 +96,7 @@ func (k *Keeper) commit(group *store.Group) (trimmed store.Trimmed, after state,
 	if err != nil {
 		return trimmed, after, err
 	}
-	defer tx.Rollback() // nothing, after Commit
+	defer func() { _ = tx.Rollback() }() // which does nothing after Commit
 	change, err := newChange(tx, &k.damaged)
 	if err != nil {
 		return trimmed, after, &damagedError{err}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"slices"
 )
 
 // bbolt's file (its format 2): pages, of which the first two are the meta pages, written in turn. All numbers are in the
@@ -78,7 +79,7 @@ func (p *pages) readMeta(at int64) (meta pagesMeta, pageSize int64, err error) {
 	}
 	text = text[pageHeader:]
 	sum := fnv.New64a()
-	sum.Write(text[:metaBytes-8])
+	_, _ = sum.Write(text[:metaBytes-8])
 	if version := native.Uint32(text[4:]); native.Uint32(text) == metaMagic && version > metaVersion && version < metaVersion+10 {
 		return meta, 0, &newerError{fmt.Sprintf("version %d of bbolt's format", version)}
 	}
@@ -105,15 +106,31 @@ type element struct {
 	child      uint64
 }
 
+// scratch is where a leaf is read to that nobody needs when the next one is read.
+type scratch struct {
+	text     []byte
+	elements []element
+}
+
 // read reads a page, and its elements as far as they can be made out: with an error where it is not as bbolt writes it.
-func (p *pages) read(id uint64) (page, error) {
-	text, err := p.readAt(id, 1)
+// With scratch (nil: none) a leaf lasts until the next call.
+func (p *pages) read(id uint64, with *scratch) (page, error) {
+	var elements []element
+	if with == nil {
+		with = &scratch{}
+	}
+	text, err := p.readTo(with.text, id, 1)
 	if err != nil {
 		return page{id: id}, err
 	}
 	got := page{id: id, flags: native.Uint16(text[8:]), overflow: uint64(native.Uint32(text[12:]))}
 	if named := native.Uint64(text); named != id {
 		err = fmt.Errorf("page %d says that it is page %d", id, named)
+	}
+	if with.text = text; got.flags == branchFlag {
+		with.text = nil
+	} else {
+		elements = with.elements
 	}
 	if got.overflow > 0 {
 		longer, failed := p.readAt(id, got.overflow+1)
@@ -123,8 +140,11 @@ func (p *pages) read(id uint64) (page, error) {
 			text = longer
 		}
 	}
-	elements, end, failed := elementsOf(text, got.flags)
+	elements, end, failed := elementsOf(elements[:0], text, got.flags)
 	got.elements = elements
+	if got.flags != branchFlag {
+		with.elements = elements
+	}
 	if failed == nil && uint64(end) < got.overflow*uint64(p.pageSize) {
 		failed = errors.New("it can't be as long as it says")
 	}
@@ -134,19 +154,24 @@ func (p *pages) read(id uint64) (page, error) {
 	return got, err
 }
 
-func (p *pages) readAt(id, count uint64) ([]byte, error) {
+func (p *pages) readAt(id, count uint64) ([]byte, error) { return p.readTo(nil, id, count) }
+
+// readTo reads pages into text, where that is long enough.
+func (p *pages) readTo(text []byte, id, count uint64) ([]byte, error) {
 	if id < 2 || id >= p.meta.high || count > p.meta.high-id {
 		return nil, fmt.Errorf("page %d is beyond the end", id)
 	}
-	text := make([]byte, int64(count)*p.pageSize)
+	if length := int64(count) * p.pageSize; int64(len(text)) != length {
+		text = make([]byte, length)
+	}
 	if n, err := p.file.ReadAt(text, int64(id)*p.pageSize); n < len(text) {
 		return nil, fmt.Errorf("read page %d: %w", id, err)
 	}
 	return text, nil
 }
 
-// elementsOf reads the elements of a page. bbolt writes what they hold one after the other, right behind them.
-func elementsOf(text []byte, flags uint16) (elements []element, end int, failed error) {
+// elementsOf reads the elements of a page into what there is room for. bbolt writes what they hold one after the other, right behind them.
+func elementsOf(room []element, text []byte, flags uint16) (elements []element, end int, failed error) {
 	leaf := flags == leafFlag
 	if !leaf && flags != branchFlag {
 		failed, leaf = fmt.Errorf("it is of no known kind (%#x)", flags), true
@@ -155,7 +180,7 @@ func elementsOf(text []byte, flags uint16) (elements []element, end int, failed 
 	if most := (len(text) - pageHeader) / pageElement; count > most {
 		failed, count = fmt.Errorf("it can't have %d elements", count), most
 	}
-	elements = make([]element, 0, count)
+	elements = slices.Grow(room, count)
 	next := pageHeader + count*pageElement
 	for i := range count {
 		at := pageHeader + i*pageElement
@@ -192,7 +217,7 @@ func inline(value []byte) (page, error) {
 	if len(text) < pageHeader {
 		return page{}, errors.New("an inline bucket is too short")
 	}
-	elements, _, err := elementsOf(text, native.Uint16(text[8:]))
+	elements, _, err := elementsOf(nil, text, native.Uint16(text[8:]))
 	return page{flags: leafFlag, elements: elements}, err
 }
 

@@ -14,5 +14,5 @@ func roomIn(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &found); err != nil {
 		return 0, fmt.Errorf("ask how much room %s has: %w", dir, err)
 	}
-	return int64(found.Bavail) * int64(found.Bsize), nil
+	return int64(found.Bavail * uint64(found.Bsize)), nil
 }

@@ -124,7 +124,7 @@ func (s *salvage) orphans(reached pageSet, take func(kind, []byte, []byte)) {
 		if reached.has(id) {
 			continue
 		}
-		got, _ := s.old.read(id)
+		got, _ := s.old.read(id, nil)
 		s.orphanElements(got, take)
 	}
 }
@@ -181,7 +181,16 @@ func (s *salvage) free(event uint64, shared bool, by []byte) bool {
 
 // nameEndpoints puts all endpoints that something was found of.
 func (s *salvage) nameEndpoints() {
-	s.each(heldBucket, func(key, _ []byte) { s.name(endpointOfKey(key)) })
+	nameless := false
+	s.each(heldBucket, func(key, _ []byte) { nameless = nameless || s.names[endpointOfKey(key)] == "" })
+	if nameless {
+		s.each(eventsBucket, func(key, value []byte) {
+			if e, err := decodeEvent(key, value); err == nil && s.names[e.first.endpoint] == "" {
+				s.names[e.first.endpoint] = e.name
+			}
+		})
+		s.each(heldBucket, func(key, _ []byte) { s.name(endpointOfKey(key)) })
+	}
 	ids := map[string]uint32{}
 	for id, name := range s.names {
 		ids[name] = max(ids[name], id)
@@ -211,7 +220,7 @@ func (s *salvage) nameEndpoints() {
 	})
 }
 
-// name names an endpoint whose name is lost.
+// name names an endpoint whose name nothing tells any more.
 func (s *salvage) name(id uint32) {
 	if s.names[id] == "" {
 		s.names[id] = fmt.Sprintf("lost-%d", id)

@@ -14,6 +14,7 @@ type walk struct {
 	record  func(bucket string, key, value []byte) // called for each record, in order where nothing is bad
 	bad     func(error)                            // called for what is not as bbolt writes it
 	buckets map[string]uint64                      // those found, and their sequences
+	scratch *scratch                               // nil: records outlast their call
 	brief   bool                                   // the leaves of the events are not read, which are most of the file
 }
 
@@ -43,7 +44,11 @@ func (w *walk) tree(id uint64, bucket string, low, high []byte, level int) {
 	if level == 0 {
 		return
 	}
-	got, err := w.read(id)
+	var with *scratch
+	if bucket != "" { // the page of the buckets is needed until all is done
+		with = w.scratch
+	}
+	got, err := w.read(id, with)
 	if err != nil {
 		w.bad(err)
 	}
@@ -74,7 +79,7 @@ func (w *walk) tree(id uint64, bucket string, low, high []byte, level int) {
 // height is how many levels of branches are above the leaves: as many everywhere.
 func (w *walk) height(id uint64) (levels int) {
 	for {
-		got, err := w.read(id)
+		got, err := w.read(id, nil)
 		if err != nil || got.flags != branchFlag || len(got.elements) == 0 || levels > 64 {
 			return levels
 		}
