@@ -15,7 +15,6 @@ import (
 )
 
 func TestDeadLettersOfAnEarlierRunAreReplayedOnceEach(t *testing.T) {
-	t.Skip("needs the store")
 	t.Parallel()
 	r := newReceiver(t)
 	r.answers(func(int, received) int { return http.StatusBadRequest })

@@ -51,7 +51,6 @@ func TestSIGTERMWithAnEndpointAwayTellsWhatIsLost(t *testing.T) {
 }
 
 func TestSIGTERMWithAStoreKeepsWhatIsHeld(t *testing.T) {
-	t.Skip("needs the store")
 	t.Parallel()
 	r := newReceiver(t)
 	r.answers(func(int, received) int { return http.StatusServiceUnavailable })

@@ -57,7 +57,6 @@ func (r *turning) counts() (events, times int) {
 }
 
 func TestCrashAmidDeadLettersLosesNoEvent(t *testing.T) {
-	t.Skip("needs the store")
 	t.Parallel()
 	receiver := newTurning(t)
 	config := webhookd.ReplayConfig(t.TempDir(), settings(timeout), endpoint("turning", receiver.URL, "storm"))
@@ -79,7 +78,6 @@ func TestCrashAmidDeadLettersLosesNoEvent(t *testing.T) {
 }
 
 func TestCrashDuringAReplayLosesNothing(t *testing.T) {
-	t.Skip("needs the store")
 	t.Parallel()
 	const letters = 2000
 	receiver := newTurning(t)
