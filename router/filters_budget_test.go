@@ -27,6 +27,11 @@ func TestClientIDsAllocateNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { matcher.match(event) }))
 }
 
+func TestEndpointThatAsksNothingMoreHasNoPredicate(t *testing.T) {
+	matcher, _ := filtered(t, config.Endpoint{TopicFilters: []string{"site/#"}})
+	require.Nil(t, matcher.table.predicates, "no event is looked at for it")
+}
+
 func TestMatcherKeepsNoEvent(t *testing.T) {
 	matcher, event := filtered(t, config.Endpoint{When: "data.qos == 1"})
 	require.Len(t, matcher.match(event), 1)
