@@ -139,6 +139,26 @@ func TestFullBacklogGivesWayByItsPolicy(t *testing.T) {
 	}
 }
 
+func TestClassThatTakesJustItsShareGivesNothing(t *testing.T) {
+	for name, bounds := range map[string]Bounds{
+		"of the events": {3, 1 << 20, config.DropOldest},
+		"of the bytes":  {100, 3 * eventBytes, config.DropOldest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := NewBacklog(bounds)
+			_, err := b.Offer(time.Time{}, newEvents(t, "flying1", "flying2")...)
+			require.NoError(t, err)
+			require.NotNil(t, b.TakeEvent())
+			require.NotNil(t, b.TakeEvent())
+			_, err = b.Offer(time.Time{}, newEventOfClass(t, messages.ClassClient, "waiting", eventBytes))
+			require.NoError(t, err)
+			_, err = b.Offer(time.Time{}, newEventOfClass(t, messages.ClassAuth, "new", eventBytes))
+			require.ErrorIs(t, err, messages.ErrQueueFull)
+			require.Equal(t, []string{"waiting"}, takeAll(b))
+		})
+	}
+}
+
 func TestEventInFlightIsNeverDropped(t *testing.T) {
 	b := NewBacklog(Bounds{3, 3 * eventBytes, config.DropOldest})
 	_, err := b.Offer(time.Time{}, newEvents(t, "flying", "retrying", "waiting")...)
