@@ -79,6 +79,14 @@ func TestExpressionsKeepToTheirBudgets(t *testing.T) {
 	}
 }
 
+func TestWrittenTimeZoneCostsNoLookUp(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "+01:00"} {
+		matcher := asking(t, 1, `data.user_properties.all(p, timestamp.getHours("`+zone+`") < 24)`)
+		require.Len(t, matcher.match(messages.NewEnvelope(large("x", 10, 100))), 1, zone)
+		require.Zero(t, matcher.allFilterErrors(), zone)
+	}
+}
+
 func TestHundredEndpointsSearchOneLargePayload(t *testing.T) {
 	event := large("x", 260<<10, 0)
 	event.Payload = append(event.Payload, "here is the needle that is searched for"...)
