@@ -30,6 +30,27 @@ func TestQueueOutlivesATakeoverAndEndsWithItsSession(t *testing.T) {
 	require.Zero(t, broker.Used()["subscriptions"])
 }
 
+func TestLoginThatIsRefusedLeavesTheSessionWhatItHolds(t *testing.T) {
+	b := newBounds(config.MQTTBroker{}.Complete())
+	h := &newQuotas(b, nil, nil, nil).holdings
+	conn := new(clientConn)
+	require.True(t, h.begin("c", conn, sessionBytes, false))
+	require.True(t, h.subscribe("c", "t", 1))
+	subscribed := b.subscriptions.used.Load()
+
+	for _, clean := range []bool{false, true} {
+		require.False(t, h.begin("c", new(clientConn), b.sessions.limit+1, clean))
+		require.EqualValues(t, sessionBytes, b.sessions.used.Load())
+		require.Equal(t, subscribed, b.subscriptions.used.Load())
+		require.True(t, h.acknowledges("c"))
+	}
+	h.disconnected("c", conn, true)
+	require.True(t, h.begin("c", conn, 2*sessionBytes, true))
+	require.EqualValues(t, 2*sessionBytes, b.sessions.used.Load())
+	require.Zero(t, b.subscriptions.used.Load())
+	require.Zero(t, h.offline.Len())
+}
+
 func TestSubscriptionThatIsReplacedOrGoneAcknowledgesNothing(t *testing.T) {
 	broker, _ := startBroker(t, config.MQTTBroker{})
 	c := newRawClient(t, broker, "c", 4)
