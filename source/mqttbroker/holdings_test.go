@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/stretchr/testify/require"
 
@@ -111,4 +112,35 @@ func TestAcknowledgedPublishLeavesTheSessionsOwnQueueAlone(t *testing.T) {
 	own.Created = 0
 	broker.quotas.OnQosComplete(client, own)
 	require.Less(t, broker.Used()["queues"], before)
+}
+
+// A client and the broker number their messages independently: each packet ends the message of one of them.
+func TestEachPacketEndsTheMessageThatItIsAbout(t *testing.T) {
+	const fromBroker, fromClient = 1, 2
+	for name, test := range map[string]struct {
+		packet  byte
+		created int64 // which only the broker's own packets have
+		ends    int64
+	}{
+		"expired PUBLISH": {packets.Publish, 1, fromBroker},
+		"PUBACK":          {packets.Puback, 0, fromBroker},
+		"own PUBACK":      {packets.Puback, 1, 0},
+		"PUBREC":          {packets.Pubrec, 0, fromBroker},
+		"own PUBREC":      {packets.Pubrec, 1, fromClient},
+		"PUBREL":          {packets.Pubrel, 0, fromClient},
+		"own PUBREL":      {packets.Pubrel, 1, fromBroker},
+		"PUBCOMP":         {packets.Pubcomp, 0, fromBroker},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBounds(config.MQTTBroker{}.Complete())
+			q := newQuotas(b, nil, nil, nil)
+			cl := &mqtt.Client{ID: "c"}
+			require.True(t, q.holdings.begin("c", nil, sessionBytes, true))
+			q.holdings.queued("c", queued{packetID: 7}, fromBroker)
+			q.holdings.queued("c", queued{7, true}, fromClient)
+			pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: test.packet}, PacketID: 7, Created: test.created}
+			q.OnQosComplete(cl, pk)
+			require.Equal(t, fromBroker+fromClient-test.ends, b.queues.used.Load())
+		})
+	}
 }
