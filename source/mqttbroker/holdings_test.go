@@ -1,6 +1,7 @@
 package mqttbroker
 
 import (
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -90,6 +91,44 @@ func TestClientThatReadsNoAnswersIsAskedForNoMore(t *testing.T) {
 	require.ErrorIs(t, <-asked, net.ErrClosed)
 	conn.outgoing.await()
 	require.Zero(t, b.outgoing.used.Load())
+}
+
+// overPipe is a client's connection, in which a write waits for its reader, and the client's side of it.
+func overPipe(t *testing.T) (*clientConn, net.Conn) {
+	client, server := net.Pipe()
+	t.Cleanup(func() { _ = client.Close() })
+	require.NoError(t, client.SetDeadline(time.Now().Add(5*time.Second)))
+	return newClientConn(server, newBounds(config.MQTTBroker{}.Complete()), func(flush func()) { go flush() }), client
+}
+
+func TestConnectionThatBrokeTakesNothingMore(t *testing.T) {
+	conn, client := overPipe(t)
+	require.NoError(t, client.Close())
+	_, err := conn.outgoing.write([]byte("lost"))
+	require.NoError(t, err)
+	conn.outgoing.await()
+	_, err = conn.outgoing.write([]byte("refused"))
+	require.ErrorContains(t, err, "write to the client")
+}
+
+func TestConnectionEndsWhenAllIsWritten(t *testing.T) {
+	conn, client := overPipe(t)
+	_, err := conn.outgoing.write([]byte("the last packet"))
+	require.NoError(t, err)
+	require.NoError(t, conn.outgoing.close())
+	read, err := io.ReadAll(client)
+	require.NoError(t, err, "it ends")
+	require.Equal(t, "the last packet", string(read))
+}
+
+func TestSubscriptionsMayTakeJustWhatAClientMay(t *testing.T) {
+	b := newBounds(config.MQTTBroker{}.Complete())
+	h := &newQuotas(b, nil, nil, nil).holdings
+	require.True(t, h.begin("c", nil, sessionBytes, true))
+	b.clientBytes = int64(subscriptionBytes + 3*len("t") + levelBytes)
+	require.True(t, h.subscribe("c", "t", 0))
+	require.True(t, h.subscribe("c", "t", 1), "once more")
+	require.False(t, h.subscribe("c", "u", 0))
 }
 
 func TestAcknowledgedPublishLeavesTheSessionsOwnQueueAlone(t *testing.T) {
