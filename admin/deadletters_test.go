@@ -105,6 +105,9 @@ func TestDeadLettersAreListedShownAndReplayed(t *testing.T) {
 	require.Zero(t, r.replay(t, `{"endpoint":"a"}`))
 	require.Empty(t, r.list(t, "?endpoint=a").Letters)
 	require.Len(t, r.list(t, "?replayed=all").Letters, 6)
+	require.Len(t, r.list(t, "?replayed=false").Letters, 3)
+	require.Len(t, r.list(t, "?type=message.published").Letters, 3)
+	require.Empty(t, r.list(t, "?type=client.connected").Letters)
 	require.Equal(t, store.ReplayResult{Accepted: 3}, r.replay(t, `{}`))
 
 	scrape := r.scrape(t)
@@ -116,8 +119,10 @@ func TestDeadLettersAreListedShownAndReplayed(t *testing.T) {
 func TestListGoesOnWhereAPageEnds(t *testing.T) {
 	r, _ := newRigWithLetters(t, 5)
 	var ids []uuid.UUID
+	pages := 0
 	for after := ""; ; {
 		page := r.list(t, "?limit=4"+after)
+		pages++
 		for _, letter := range page.Letters {
 			ids = append(ids, letter.ID)
 		}
@@ -127,6 +132,7 @@ func TestListGoesOnWhereAPageEnds(t *testing.T) {
 		require.Len(t, page.Letters, 4)
 		after = "&after=" + page.Next
 	}
+	require.Equal(t, 3, pages)
 	require.Len(t, ids, 10)
 	for i, letter := range r.list(t, "").Letters {
 		require.Equal(t, letter.ID, ids[i])
@@ -244,7 +250,8 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 		{http.MethodPost, replay, `{"endpoint":"` + strings.Repeat("x", 257) + `"}`, 400, `{"error":{"field":"endpoint","problem":"has more than 256 bytes"}}`},
 		{http.MethodPost, replay, `{"ids":[]}`, 400, `{"error":{"field":"ids","problem":"is empty: leave it out to choose all"}}`},
 		{http.MethodPost, replay, manyIDs, 400, `{"error":{"field":"ids","problem":"has more than 1000"}}`},
-		{http.MethodPost, replay, `{"error":"` + strings.Repeat("x", maxFilterBody) + `"}`, 413, `{"error":{"problem":"the body has more than 65536 bytes"}}`},
+		{http.MethodPost, replay, strings.Repeat(" ", maxFilterBody-2) + `[]`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
+		{http.MethodPost, replay, strings.Repeat(" ", maxFilterBody-1) + `{}`, 413, `{"error":{"problem":"the body has more than 65536 bytes"}}`},
 	} {
 		got := r.call(t, c.method, c.path, c.body)
 		name := fmt.Sprintf("%s %.60s %.60s", c.method, c.path, c.body)
@@ -253,6 +260,7 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 	}
 	require.Equal(t, http.StatusUnsupportedMediaType, r.call(t, http.MethodPost, replay, "{}", "Content-Type", "text/plain").status)
 	require.Equal(t, http.StatusMethodNotAllowed, r.call(t, http.MethodDelete, list, "").status)
+	require.Zero(t, r.replay(t, `{"ids":["`+strings.Repeat(uuid.Nil.String()+`","`, maxIDs-1)+uuid.Nil.String()+`"]}`))
 	require.Len(t, r.list(t, "").Letters, 2, "nothing was replayed")
 
 	r.stopRouter()
