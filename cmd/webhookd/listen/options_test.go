@@ -25,6 +25,7 @@ func TestFlagsAreHeldToTheirBounds(t *testing.T) {
 		"--status is 199, not 200 to 599":             {{Status: 199, Every: 1}},
 		"--status is 600, not 200 to 599":             {{Status: 600, Every: 1}},
 		"--every is 0, less than 1":                   {{Status: 200}},
+		"--every is -1, less than 1":                  {{Status: 200, Every: -1}},
 		"--delay and --retry-after can't be negative": {{Status: 200, Every: 1, Delay: -1}, {Status: 200, Every: 1, RetryAfter: -1}},
 	} {
 		for _, given := range options {
