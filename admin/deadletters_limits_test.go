@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,29 @@ func TestReasonOfARefusalIsToldAndItsFaultIsLogged(t *testing.T) {
 	}
 }
 
+func TestSlowBodyIsRefusedAsLate(t *testing.T) {
+	refused := refuseBody(fmt.Errorf("read: %w", os.ErrDeadlineExceeded))
+	require.Equal(t, http.StatusRequestTimeout, refused.status)
+	require.Equal(t, "the body did not arrive in time", refused.Problem)
+}
+
+func TestParametersOfAListAreTakenUpToTheirBounds(t *testing.T) {
+	query, refused := parseQuery("")
+	require.Nil(t, refused)
+	require.Equal(t, store.DeadLetterQuery{Limit: 100}, query)
+	longest := strings.Repeat("x", maxTextBytes)
+	query, refused = parseQuery("limit=1000&error=" + longest)
+	require.Nil(t, refused)
+	require.Equal(t, 1000, query.Limit)
+	require.Equal(t, longest, query.Error)
+}
+
+func TestAnswersAreNotWrittenForAPage(t *testing.T) {
+	answer := httptest.NewRecorder()
+	writeJSON(answer, http.StatusOK, "<&>")
+	require.Equal(t, "\"<&>\"\n", answer.Body.String())
+}
+
 // timed is an answer whose connection keeps its deadlines.
 type timed struct {
 	*httptest.ResponseRecorder
@@ -73,6 +97,28 @@ func TestLookThroughDeadLettersHasTimeToBeAnswered(t *testing.T) {
 	_, cancel = letters.begin(httptest.NewRecorder(), request)
 	defer cancel()
 	require.Contains(t, logged.String(), "an answer about dead letters may be cut off")
+}
+
+func TestSenderWhoLeavesIsNoFaultOfTheStore(t *testing.T) {
+	r, _ := newRigWithLetters(t, 1)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	id := r.list(t, "").Letters[0].ID.String()
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/dead-letters/replay", strings.NewReader(`{}`))
+	request.Header.Set("Content-Type", "application/json")
+	look := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/dead-letters", nil)
+	look.SetPathValue("id", id)
+	var logged bytes.Buffer
+	letters := deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}
+	for _, refused := range []*refusal{
+		letters.list(&timed{ResponseRecorder: httptest.NewRecorder()}, look),
+		letters.show(&timed{ResponseRecorder: httptest.NewRecorder()}, look),
+		letters.replay(&timed{ResponseRecorder: httptest.NewRecorder()}, request),
+	} {
+		require.NotNil(t, refused)
+		require.Equal(t, http.StatusServiceUnavailable, refused.status)
+	}
+	require.Empty(t, logged.String())
 }
 
 func TestReplayIsLogged(t *testing.T) {

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"bytes"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -223,6 +225,17 @@ func TestTwoServersLiveInOneProgram(t *testing.T) {
 	first, second := newRig(t, config.Endpoint{Name: "a", URL: newClosedPort(t)}), newRig(t)
 	require.NotEmpty(t, first.scrape(t).find("webhookd_endpoint_held_bytes", labels{"endpoint": "a"}))
 	require.NotContains(t, second.scrape(t), "webhookd_endpoint_held_bytes", "it has no endpoint")
+}
+
+func TestScrapeThatFailsIsLogged(t *testing.T) {
+	var logged bytes.Buffer
+	handler := newMetricsHandler(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		return nil, errors.New("collected twice")
+	}), slog.NewLogLogger(slog.NewTextHandler(&logged, nil), slog.LevelWarn))
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Equal(t, http.StatusInternalServerError, recorder.Code)
+	require.Contains(t, logged.String(), "collected twice")
 }
 
 func TestScrapesAtOneTimeAreBounded(t *testing.T) {

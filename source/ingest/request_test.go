@@ -232,6 +232,7 @@ func TestRefusalOfTheRouterReachesTheSender(t *testing.T) {
 			require.Equal(t, c.status, got.status)
 			require.Equal(t, c.retryAfter, got.header.Get("Retry-After"))
 			require.Equal(t, `{"error":{"problem":"`+c.problem+`"}}`, got.body)
+			require.Equal(t, c.status == 500, strings.Contains(s.logged.String(), `msg="ingest could not hand events over" events=1 error="secret detail"`))
 		})
 	}
 }
