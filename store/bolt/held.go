@@ -47,6 +47,7 @@ func (k *Keeper) Held(name string, after uint64, most delivery.Volume) (store.He
 			room.Events--
 			room.Bytes -= int64(h.size)
 			if (room.Events < 0 || room.Bytes < 0) && found.Through > after {
+				found.More = true
 				return nil
 			}
 			found.Through = held.place.Number

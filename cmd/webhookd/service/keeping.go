@@ -11,8 +11,6 @@ import (
 // openStore opens the store that the configuration asks for; nil where it asks for none.
 func openStore(cfg config.Config, log *slog.Logger) (*store.Store, error) {
 	if cfg.Store.Dir == "" {
-		log.Info("what is held lives in memory only: it is lost where the process ends without a stop that delivers it",
-			"advice", "set store.dir")
 		return nil, nil
 	}
 	keeper, err := bolt.Open(string(cfg.Store.Dir), log)
@@ -25,6 +23,14 @@ func openStore(cfg config.Config, log *slog.Logger) (*store.Store, error) {
 		return nil, err
 	}
 	return kept, nil
+}
+
+// tellOfMemory says what no store means.
+func (s *Service) tellOfMemory() {
+	if s.store == nil {
+		s.log.Info("what is held lives in memory only: it is lost where the process ends without a stop that delivers it",
+			"advice", "set store.dir")
+	}
 }
 
 // tellOfAbsent says which endpoints hold events although the configuration does not have them.

@@ -80,6 +80,7 @@ func Start(cfg config.Config, log *slog.Logger) (*Service, error) {
 		return nil, errors.Join(err, s.closeStore())
 	}
 	s.Router = handle
+	s.tellOfMemory()
 	s.tellOfAbsent()
 	if s.Doors, err = newDoors(cfg, handle, log); err == nil {
 		s.sources = s.Doors.sources()
