@@ -47,7 +47,7 @@ func newRouterActor(cfg config.Config, o options) (*routerActor, error) {
 	for i, endpoint := range resolved {
 		a.endpoints = append(a.endpoints, actors.NewEndpoint(endpoint, senders[i], o.jitter, o.log))
 	}
-	a.restore()
+	a.restore(o.window)
 	return a, nil
 }
 

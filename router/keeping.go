@@ -20,12 +20,15 @@ const (
 	noEndpoint = -1
 )
 
-// restore gives the endpoints what the store kept of them, before anything is offered to them.
-func (a *routerActor) restore() {
+// restore gives the endpoints what the store kept of them, before anything is offered to them. window is how many bytes of
+// it each may have in memory; 0: its part of memoryOfEndpoints.
+func (a *routerActor) restore(window int64) {
 	if a.store == nil {
 		return
 	}
-	window := min(max(memoryOfEndpoints/int64(max(1, len(a.endpoints))), leastWindow), largestWindow)
+	if window == 0 {
+		window = min(max(memoryOfEndpoints/int64(max(1, len(a.endpoints))), leastWindow), largestWindow)
+	}
 	for _, endpoint := range a.endpoints {
 		endpoint.Restore(a.store.Endpoint(endpoint.Name()), window)
 	}

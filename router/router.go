@@ -40,6 +40,7 @@ type options struct {
 	senders func(config.Endpoint) (actors.Sender, error)
 	jitter  func() float64
 	store   *store.Store
+	window  int64 // WithWindow; 0: a part of memoryOfEndpoints
 }
 
 // WithLogger sets where the router logs; without it that is slog.Default.
@@ -69,6 +70,12 @@ func WithJitter(jitter func() float64) Option {
 // closes it after the router. Without one all is in memory.
 func WithStore(s *store.Store) Option {
 	return func(o *options) { o.store = s }
+}
+
+// WithWindow sets how many bytes of what a store keeps of an endpoint may be in memory, of which there is one event at least;
+// 1 or more. Without it all endpoints share 256 MiB, and each has 32 KiB to 1 MiB.
+func WithWindow(bytes int64) Option {
+	return func(o *options) { o.window = bytes }
 }
 
 // Spawn starts a router in the caller's actor system. Of the configuration it uses BrokerID and Webhook. It fails with

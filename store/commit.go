@@ -47,8 +47,8 @@ func (s *Store) commitGroups() {
 	defer close(s.ended)
 	compact := time.Now()
 	for s.awaitGroup() {
-		if round := s.nextRound(false); round != nil {
-			s.commit(round)
+		if round := s.nextRound(false); round != nil && !s.commit(round) {
+			break
 		}
 		if now := time.Now(); now.Sub(compact) >= compactEvery {
 			compact = now
@@ -115,8 +115,8 @@ func (s *Store) nextRound(all bool) *round {
 	return round
 }
 
-// commit commits a round, as often as it takes.
-func (s *Store) commit(r *round) {
+// commit commits a round, as often as it takes; false where the store closes before, which then commits it first.
+func (s *Store) commit(r *round) bool {
 	retry := backoff.ExponentialBackOff{
 		InitialInterval: firstRetry, MaxInterval: longestRetry, Multiplier: 2, RandomizationFactor: 0.1,
 	}
@@ -124,14 +124,14 @@ func (s *Store) commit(r *round) {
 	for {
 		err := s.tryCommit(r)
 		if err == nil {
-			return
+			return true
 		}
 		if now := time.Now(); now.Sub(complained) >= complainEvery {
 			complained = now
 			s.log.Error("the store keeps nothing at present: no receipt is given, deliveries go on", "error", err)
 		}
 		if !s.pause(retry.NextBackOff()) {
-			return
+			return false
 		}
 		if err := s.keeper.Reopen(); err != nil {
 			s.fail(r, err)

@@ -442,6 +442,26 @@ func TestCloseCommitsWhatIsGathered(t *testing.T) {
 	})
 }
 
+// TestCloseCommitsWhatFailedBeforeWhatCameAfter closes a store often, because chance decides what its goroutine hears first.
+func TestCloseCommitsWhatFailedBeforeWhatCameAfter(t *testing.T) {
+	virtually(t, func(r *rig) {
+		var want []string
+		for i := range 20 {
+			r.disk.Fail(func(*store.Group) error { return errors.New("no space left on device") })
+			before, later := fmt.Sprintf("before-%d", i), fmt.Sprintf("later-%d", i)
+			r.accept(before, "a")
+			after(commitDelay + time.Millisecond)
+			r.accept(later, "a")
+			after(commitDelay + time.Millisecond)
+			r.disk.Fail(nil)
+			require.NoError(t, r.Close())
+			r.open()
+			want = append(want, before, later)
+			require.Equal(t, want, r.held("a"))
+		}
+	})
+}
+
 func TestCloseTellsWhatIsNotKept(t *testing.T) {
 	virtually(t, func(r *rig) {
 		r.disk.Fail(func(*store.Group) error { return errors.New("broken") })

@@ -209,6 +209,12 @@ func testEndpoints(t *testing.T, f *fixture) {
 	found, err := f.Endpoints()
 	require.NoError(t, err)
 	require.Equal(t, map[string]store.EndpointRecord{"a": a, "gone": gone}, found)
+	found["a"].Account.Dropped["evicted"]++
+	found["a"].Account.DeadLettered["rejected"]++
+	found, err = f.Endpoints()
+	require.NoError(t, err)
+	require.EqualValues(t, 2, found["a"].Account.Dropped["evicted"], "it is changed by a commit alone")
+	require.EqualValues(t, 1, found["a"].Account.DeadLettered["rejected"])
 	require.Len(t, f.held("a"), 2, "it is the same endpoint")
 }
 

@@ -274,7 +274,13 @@ func (m *Memory) Endpoints() (map[string]store.EndpointRecord, error) {
 		return nil, err
 	}
 	defer unlock()
-	return maps.Clone(m.disk.endpoints), nil
+	records := maps.Clone(m.disk.endpoints)
+	for name, record := range records {
+		record.Account.Dropped = maps.Clone(record.Account.Dropped)
+		record.Account.DeadLettered = maps.Clone(record.Account.DeadLettered)
+		records[name] = record
+	}
+	return records, nil
 }
 
 // Last implements store.Keeper.

@@ -155,8 +155,10 @@ func (r *run) compareRoot(l delivery.Ledger) {
 }
 
 // jitterAt is the chance of this moment.
-func (r *run) jitterAt(now time.Time) float64 {
-	return float64((uint64(now.Sub(r.began))*2_654_435_761+r.jitter)%jitters) / (jitters - 1)
+func (r *run) jitterAt(now time.Time) float64 { return jitterAt(r.jitter, now.Sub(r.began)) }
+
+func jitterAt(first uint64, at time.Duration) float64 {
+	return float64((uint64(at)*2_654_435_761+first)%jitters) / (jitters - 1)
 }
 
 func (t turn) perform(r *run) { r.receivers[t.receiver].turn(t.to) }

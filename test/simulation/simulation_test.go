@@ -43,3 +43,15 @@ func TestRouterKeepsItsPromises(t *testing.T) {
 		}
 	})
 }
+
+func TestRouterWithAStoreKeepsItsPromises(t *testing.T) {
+	var first sync.Once
+	rapid.Check(t, func(c *rapid.T) {
+		s := keptScenarios().Draw(c, "scenario")
+		if r := playKept(t, s); r.broken != nil {
+			first.Do(func() { t.Logf("found: %s\n%s\n%#v%s", r.broken.rule, r.broken.detail, s, r.story()) })
+			c.Logf("%s\n%s", r.broken.detail, r.story())
+			c.Fatalf("broken: %s", r.broken.rule)
+		}
+	})
+}
