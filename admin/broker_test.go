@@ -3,6 +3,7 @@ package admin
 import (
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
@@ -15,6 +16,13 @@ func TestBrokersFiguresAreMetrics(t *testing.T) {
 	require.EqualValues(t, 12, scrape.sum(t, "webhookd_mqtt_broker_bytes", labels{"use": "retained"}))
 	require.EqualValues(t, 34, scrape.sum(t, "webhookd_mqtt_broker_refused_total", labels{"reason": "queue"}))
 	require.Error(t, r.ShowBroker(fullBroker{}))
+}
+
+func TestBrokersMetricsAreDescribedBeforeTheyAreCollected(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	require.NoError(t, registry.Register(brokerCollector{fullBroker{}}))
+	_, err := registry.Gather()
+	require.NoError(t, err)
 }
 
 // fullBroker has the uses and reasons of a real one.

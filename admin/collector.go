@@ -23,6 +23,7 @@ func (c routerCollector) Collect(metrics chan<- prometheus.Metric) {
 	to.mailbox(stats.Mailbox)
 	to.counter(deadLettersDeleted, stats.DeletedDeadLetters.MaxBytes, "max_bytes")
 	to.counter(deadLettersDeleted, stats.DeletedDeadLetters.MaxAge, "max_age")
+	to.store(stats)
 	for i, endpoint := range stats.Endpoints {
 		to.counter(endpointFilterErrors, stats.FilterErrors[i], endpoint.Name)
 		to.queue(endpoint.Name, endpoint.Ledger)
@@ -73,6 +74,29 @@ var (
 		"1 for the state in which the endpoint's circuit breaker is, 0 for the others.", []string{"endpoint", "state"}, nil)
 )
 
+var (
+	storeFailing = prometheus.NewDesc("webhookd_store_failing",
+		"1 while the store keeps nothing, and so no receipt is given; 0 otherwise.", nil, nil)
+	storeCommits = prometheus.NewDesc("webhookd_store_commits_total",
+		"Groups of changes that were written and synced, or failed to be, by result.", []string{"result"}, nil)
+	storeEvents = prometheus.NewDesc("webhookd_store_events_total",
+		"Events that were written, and those that had ended before (spared).", []string{"fate"}, nil)
+	storeWritten = prometheus.NewDesc("webhookd_store_written_bytes_total",
+		"Bytes written to the store's file.", nil, nil)
+	storeHeld = prometheus.NewDesc("webhookd_store_held_bytes",
+		"Bytes of all events that are held, also for absent endpoints; store.max_bytes bounds it.", nil, nil)
+	storePending = prometheus.NewDesc("webhookd_store_pending_bytes",
+		"Of the bytes held, those of events that are not written yet.", nil, nil)
+	storeFile = prometheus.NewDesc("webhookd_store_file_bytes",
+		"Size of the store's file, by whether it is used.", []string{"state"}, nil)
+	storeLetters = prometheus.NewDesc("webhookd_store_dead_letters",
+		"Dead letters that are kept.", nil, nil)
+	storeLetterBytes = prometheus.NewDesc("webhookd_store_dead_letter_bytes",
+		"Bytes of the dead letters that are kept; dead_letters.max_bytes bounds it.", nil, nil)
+	absentHeld = prometheus.NewDesc("webhookd_absent_endpoint_held_events",
+		"Events held for an endpoint that the configuration does not have.", []string{"endpoint"}, nil)
+)
+
 // sink is where the metrics of one scrape go.
 type sink chan<- prometheus.Metric
 
@@ -86,7 +110,8 @@ func (s sink) mailbox(ledger delivery.Ledger) {
 }
 
 func (s sink) queue(endpoint string, ledger delivery.Ledger) {
-	s.counter(endpointAccepted, ledger.Accepted-ledger.AcceptedReplay, endpoint, "router")
+	s.counter(endpointAccepted, ledger.Accepted-ledger.AcceptedReplay-ledger.AcceptedStore, endpoint, "router")
+	s.counter(endpointAccepted, ledger.AcceptedStore, endpoint, "store")
 	s.counter(endpointAccepted, ledger.AcceptedReplay, endpoint, "replay")
 	s.counter(endpointDelivered, ledger.Of(delivery.Delivered), endpoint)
 	s.reasons(endpointDropped, ledger, delivery.KindDropped, endpoint)
@@ -129,4 +154,31 @@ func (s sink) counter(desc *prometheus.Desc, value uint64, labels ...string) {
 
 func (s sink) gauge(desc *prometheus.Desc, value float64, labels ...string) {
 	s <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+}
+
+// store shows nothing where all is in memory.
+func (s sink) store(stats router.Stats) {
+	of := stats.Store
+	if of == nil {
+		return
+	}
+	failing := 0.0
+	if of.Failing != nil {
+		failing = 1
+	}
+	s.gauge(storeFailing, failing)
+	s.counter(storeCommits, of.Commits, "done")
+	s.counter(storeCommits, of.Failed, "failed")
+	s.counter(storeEvents, of.Written, "written")
+	s.counter(storeEvents, of.Spared, "spared")
+	s.counter(storeWritten, of.WrittenBytes)
+	s.gauge(storeHeld, float64(of.Held))
+	s.gauge(storePending, float64(of.Pending))
+	s.gauge(storeFile, float64(of.FileBytes-of.FreeBytes), "used")
+	s.gauge(storeFile, float64(of.FreeBytes), "free")
+	s.gauge(storeLetters, float64(of.Letters))
+	s.gauge(storeLetterBytes, float64(of.LetterBytes))
+	for endpoint, held := range stats.Absent {
+		s.gauge(absentHeld, float64(held.Events), endpoint)
+	}
 }

@@ -119,6 +119,8 @@ func (d deadLetters) refuse(err error, result any) *refusal {
 		return &refusal{status: http.StatusServiceUnavailable, Problem: "it was called off", result: result}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &refusal{status: http.StatusServiceUnavailable, Problem: "it takes too long: ask for fewer", result: result}
+	case errors.Is(err, context.Canceled): // the sender left, and the store has no fault
+		return &refusal{status: http.StatusServiceUnavailable, Problem: "nobody waited for the answer", result: result}
 	}
 	d.log.Error("the dead letters can't be read", "error", err)
 	return &refusal{status: http.StatusInternalServerError, Problem: "the dead letters can't be read: see the log", result: result}

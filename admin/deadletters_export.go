@@ -56,27 +56,37 @@ type export struct {
 
 // page writes the letters of one page.
 func (e *export) page(ctx context.Context, query store.DeadLetterQuery) (store.DeadLetterPage, error) {
-	ctx, cancel := context.WithTimeout(ctx, readingTimeout)
-	defer cancel()
-	e.extend()
-	page, err := e.router.ListDeadLetters(ctx, query)
+	page, err := e.list(ctx, query)
 	if err != nil {
 		return page, err
 	}
 	for _, letter := range page.Letters {
-		whole, err := e.router.DeadLetter(ctx, letter.ID)
+		whole, err := e.find(ctx, letter.ID)
 		if errors.Is(err, store.ErrNoDeadLetter) { // it went meanwhile
 			continue
 		}
 		if err != nil {
 			return page, err
 		}
-		e.extend()
 		if err := e.write(whole); err != nil {
 			return page, err
 		}
 	}
 	return page, nil
+}
+
+func (e *export) list(ctx context.Context, query store.DeadLetterQuery) (store.DeadLetterPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, readingTimeout)
+	defer cancel()
+	e.extend()
+	return e.router.ListDeadLetters(ctx, query)
+}
+
+func (e *export) find(ctx context.Context, id uuid.UUID) (*store.DeadLetterRecord, error) {
+	ctx, cancel := context.WithTimeout(ctx, readingTimeout)
+	defer cancel()
+	e.extend()
+	return e.router.DeadLetter(ctx, id)
 }
 
 func (e *export) write(letter *store.DeadLetterRecord) error {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,29 @@ func TestReasonOfARefusalIsToldAndItsFaultIsLogged(t *testing.T) {
 	}
 }
 
+func TestSlowBodyIsRefusedAsLate(t *testing.T) {
+	refused := refuseBody(fmt.Errorf("read: %w", os.ErrDeadlineExceeded))
+	require.Equal(t, http.StatusRequestTimeout, refused.status)
+	require.Equal(t, "the body did not arrive in time", refused.Problem)
+}
+
+func TestParametersOfAListAreTakenUpToTheirBounds(t *testing.T) {
+	query, refused := parseQuery("")
+	require.Nil(t, refused)
+	require.Equal(t, store.DeadLetterQuery{Limit: 100}, query)
+	longest := strings.Repeat("x", maxTextBytes)
+	query, refused = parseQuery("limit=1000&error=" + longest)
+	require.Nil(t, refused)
+	require.Equal(t, 1000, query.Limit)
+	require.Equal(t, longest, query.Error)
+}
+
+func TestAnswersAreNotWrittenForAPage(t *testing.T) {
+	answer := httptest.NewRecorder()
+	writeJSON(answer, http.StatusOK, "<&>")
+	require.Equal(t, "\"<&>\"\n", answer.Body.String())
+}
+
 // timed is an answer whose connection keeps its deadlines.
 type timed struct {
 	*httptest.ResponseRecorder
@@ -74,6 +99,28 @@ func TestLookThroughDeadLettersHasTimeToBeAnswered(t *testing.T) {
 	require.Contains(t, logged.String(), "an answer about dead letters may be cut off")
 }
 
+func TestSenderWhoLeavesIsNoFaultOfTheStore(t *testing.T) {
+	r, _ := newRigWithLetters(t, 1)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	id := r.list(t, "").Letters[0].ID.String()
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/dead-letters/replay", strings.NewReader(`{}`))
+	request.Header.Set("Content-Type", "application/json")
+	look := httptest.NewRequestWithContext(ctx, http.MethodGet, "/v1/dead-letters", nil)
+	look.SetPathValue("id", id)
+	var logged bytes.Buffer
+	letters := deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}
+	for _, refused := range []*refusal{
+		letters.list(&timed{ResponseRecorder: httptest.NewRecorder()}, look),
+		letters.show(&timed{ResponseRecorder: httptest.NewRecorder()}, look),
+		letters.replay(&timed{ResponseRecorder: httptest.NewRecorder()}, request),
+	} {
+		require.NotNil(t, refused)
+		require.Equal(t, http.StatusServiceUnavailable, refused.status)
+	}
+	require.Empty(t, logged.String())
+}
+
 func TestReplayIsLogged(t *testing.T) {
 	r, takes := newRigWithLetters(t, 1)
 	takes.Store(true)
@@ -83,4 +130,42 @@ func TestReplayIsLogged(t *testing.T) {
 	require.Nil(t, deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}.
 		replay(&timed{ResponseRecorder: httptest.NewRecorder()}, request))
 	require.Contains(t, logged.String(), `msg="dead letters are replayed" accepted=1 left=0 remote_addr=192.0.2.1:1234`)
+}
+
+// gone is an answer whose reader has left after its first line.
+type gone struct {
+	timed
+	lines int
+}
+
+func (g *gone) Write(line []byte) (int, error) {
+	if g.lines++; g.lines > 1 {
+		return 0, io.ErrClosedPipe
+	}
+	return g.timed.Write(line)
+}
+
+func TestExportIsCutOffWhereItIsNotWhole(t *testing.T) {
+	r, _ := newRigWithLetters(t, 2)
+	var logged bytes.Buffer
+	letters := deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}
+	request := httptest.NewRequest(http.MethodPost, "/v1/dead-letters/export", strings.NewReader("{}"))
+	request.Header.Set("Content-Type", "application/json")
+	answer := &gone{timed: timed{ResponseRecorder: httptest.NewRecorder()}}
+	began := time.Now()
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { letters.export(answer, request) })
+	require.Equal(t, 2, answer.lines)
+	require.Empty(t, logged.String(), "a reader who leaves is no fault")
+	require.WithinDuration(t, began.Add(answerTimeout), answer.write, patience, "each line has its time")
+	require.Equal(t, answer.write, answer.read)
+}
+
+func TestDeletionIsLogged(t *testing.T) {
+	r, _ := newRigWithLetters(t, 1)
+	var logged bytes.Buffer
+	request := httptest.NewRequest(http.MethodPost, "/v1/dead-letters/delete", strings.NewReader(`{"endpoint":"a"}`))
+	request.Header.Set("Content-Type", "application/json")
+	require.Nil(t, deadLetters{r.router, slog.New(slog.NewTextHandler(&logged, nil))}.
+		remove(&timed{ResponseRecorder: httptest.NewRecorder()}, request))
+	require.Contains(t, logged.String(), `level=WARN msg="dead letters are deleted" deleted=1 remote_addr=192.0.2.1:1234`)
 }

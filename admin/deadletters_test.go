@@ -108,6 +108,8 @@ func TestDeadLettersAreListedShownAndReplayed(t *testing.T) {
 	require.Len(t, r.list(t, "?endpoint=a").Letters, 2)
 	require.Equal(t, store.ReplayResult{Chosen: 2, Accepted: 2}, r.replay(t, until+`,"dry_run":false}`))
 	require.Zero(t, r.replay(t, `{"endpoint":"a"}`))
+	require.Len(t, r.list(t, "?type=message.published").Letters, 3)
+	require.Empty(t, r.list(t, "?type=client.connected").Letters)
 	require.Len(t, r.list(t, "").Letters, 3)
 	require.Equal(t, store.ReplayResult{Chosen: 3, Accepted: 3}, r.replay(t, `{"per_second":1000}`))
 	require.Eventually(t, func() bool { return r.router.Stats().Endpoints[0].Held() == 0 }, patience, time.Millisecond)
@@ -160,8 +162,10 @@ func TestExportIsALineForEachDeadLetterWithItsEvent(t *testing.T) {
 func TestListGoesOnWhereAPageEnds(t *testing.T) {
 	r, _ := newRigWithLetters(t, 5)
 	var ids []uuid.UUID
+	pages := 0
 	for after := ""; ; {
 		page := r.list(t, "?limit=4"+after)
+		pages++
 		for _, letter := range page.Letters {
 			ids = append(ids, letter.ID)
 		}
@@ -171,6 +175,7 @@ func TestListGoesOnWhereAPageEnds(t *testing.T) {
 		require.Len(t, page.Letters, 4)
 		after = "&after=" + page.Next
 	}
+	require.Equal(t, 3, pages)
 	require.Len(t, ids, 10)
 	for i, letter := range r.list(t, "").Letters {
 		require.Equal(t, letter.ID, ids[i])
@@ -301,7 +306,8 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 		{http.MethodPost, replay, `{"endpoint":"` + strings.Repeat("x", 257) + `"}`, 400, `{"error":{"field":"endpoint","problem":"has more than 256 bytes"}}`},
 		{http.MethodPost, replay, `{"ids":[]}`, 400, `{"error":{"field":"ids","problem":"is empty: leave it out to choose all"}}`},
 		{http.MethodPost, replay, manyIDs, 400, `{"error":{"field":"ids","problem":"has more than 1000"}}`},
-		{http.MethodPost, replay, `{"error":"` + strings.Repeat("x", maxFilterBody) + `"}`, 413, `{"error":{"problem":"the body has more than 65536 bytes"}}`},
+		{http.MethodPost, replay, strings.Repeat(" ", maxFilterBody-2) + `[]`, 400, `{"error":{"problem":"the body must be one JSON object"}}`},
+		{http.MethodPost, replay, strings.Repeat(" ", maxFilterBody-1) + `{}`, 413, `{"error":{"problem":"the body has more than 65536 bytes"}}`},
 	} {
 		got := r.call(t, c.method, c.path, c.body)
 		name := fmt.Sprintf("%s %.60s %.60s", c.method, c.path, c.body)
@@ -310,6 +316,7 @@ func TestBadRequestsAreRefusedWithTheReason(t *testing.T) {
 	}
 	require.Equal(t, http.StatusUnsupportedMediaType, r.call(t, http.MethodPost, replay, "{}", "Content-Type", "text/plain").status)
 	require.Equal(t, http.StatusMethodNotAllowed, r.call(t, http.MethodDelete, list, "").status)
+	require.Zero(t, r.replay(t, `{"ids":["`+strings.Repeat(uuid.Nil.String()+`","`, maxIDs-1)+uuid.Nil.String()+`"]}`))
 	require.Len(t, r.list(t, "").Letters, 2, "nothing was replayed")
 
 	r.stopRouter()

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"bytes"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -34,7 +36,7 @@ var exported = map[string]labelValues{
 	"webhookd_dead_letters_deleted_total": {"reason", []string{"max_bytes", "max_age"}},
 
 	"webhookd_endpoint_filter_errors_total":        {},
-	"webhookd_endpoint_accepted_events_total":      {"origin", []string{"router", "replay"}},
+	"webhookd_endpoint_accepted_events_total":      {"origin", []string{"router", "store", "replay"}},
 	"webhookd_endpoint_delivered_events_total":     {},
 	"webhookd_endpoint_dropped_events_total":       {"reason", dropReasons},
 	"webhookd_endpoint_dead_lettered_events_total": {"reason", []string{"rejected", "max_attempts", "give_up_after", "panic", "unknown_outcome", "shutdown", "max_age"}},
@@ -223,6 +225,17 @@ func TestTwoServersLiveInOneProgram(t *testing.T) {
 	first, second := newRig(t, config.Endpoint{Name: "a", URL: newClosedPort(t)}), newRig(t)
 	require.NotEmpty(t, first.scrape(t).find("webhookd_endpoint_held_bytes", labels{"endpoint": "a"}))
 	require.NotContains(t, second.scrape(t), "webhookd_endpoint_held_bytes", "it has no endpoint")
+}
+
+func TestScrapeThatFailsIsLogged(t *testing.T) {
+	var logged bytes.Buffer
+	handler := newMetricsHandler(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		return nil, errors.New("collected twice")
+	}), slog.NewLogLogger(slog.NewTextHandler(&logged, nil), slog.LevelWarn))
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Equal(t, http.StatusInternalServerError, recorder.Code)
+	require.Contains(t, logged.String(), "collected twice")
 }
 
 func TestScrapesAtOneTimeAreBounded(t *testing.T) {

@@ -47,6 +47,7 @@ type Server struct {
 	*httpserver.Server
 	registry *prometheus.Registry
 	ready    atomic.Bool
+	failing  func() bool // the store
 }
 
 // New prepares a server that shows what the router did; it opens nothing. It fails for an address that is none, and for
@@ -56,7 +57,7 @@ func New(cfg config.Admin, handle *router.Handle, version string, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{registry: registry}
+	s := &Server{registry: registry, failing: handle.StoreFails}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.answerHealth)
 	mux.HandleFunc("GET /readyz", s.answerReadiness)
@@ -90,6 +91,10 @@ func (s *Server) answerHealth(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) answerReadiness(w http.ResponseWriter, _ *http.Request) {
 	if !s.ready.Load() {
 		answerText(w, http.StatusServiceUnavailable, "not ready")
+		return
+	}
+	if s.failing() {
+		answerText(w, http.StatusServiceUnavailable, "not ready: the store keeps nothing at present")
 		return
 	}
 	answerText(w, http.StatusOK, "ready")

@@ -75,7 +75,3 @@ func TestNewRefusesWhatCanNotServe(t *testing.T) {
 		})
 	}
 }
-
-// dial opens a connection that ends with the test.
-
-// askHealth returns the status, or 0 when no answer came.

@@ -103,6 +103,19 @@ log:
 	require.Zero(t, loaded.Webhook.Endpoints[0].Workers, "a dump must not change what it shows")
 }
 
+func TestTextThatLooksLikeAReferenceOutlivesItsDump(t *testing.T) {
+	t.Setenv("WEBHOOKD_TEST_NAME", "expanded")
+	const text = `webhook: {endpoints: [{name: a, url: 'https://a.test', tls: {cert_file: '/$${WEBHOOKD_TEST_NAME}.pem', key_file: '/$${WEBHOOKD_TEST_NAME}.key'}}]}`
+	loaded, _, err := config.Parse("a.yml", []byte(text))
+	require.NoError(t, err)
+	require.EqualValues(t, "/${WEBHOOKD_TEST_NAME}.pem", loaded.Webhook.Endpoints[0].TLS.CertFile)
+	dump, err := loaded.Dump()
+	require.NoError(t, err)
+	again, _, err := config.Parse("dump.yml", dump)
+	require.NoError(t, err)
+	require.Equal(t, loaded.Webhook.Endpoints[0].TLS, again.Webhook.Endpoints[0].TLS)
+}
+
 func TestSecretsShowNowhere(t *testing.T) {
 	loaded := load(t, "testdata/good/everything.yml")
 	dump, err := loaded.Dump()
@@ -125,9 +138,13 @@ func TestSecretsShowNowhere(t *testing.T) {
 		texts = append(texts, fmt.Sprintf(format, loaded.Admin.Token))
 	}
 	for _, text := range texts {
+		require.NotEmpty(t, text)
 		require.NotContains(t, text, "s3cret")
 		require.NotContains(t, text, "733363726574") // in hexadecimal
 	}
+	token, err := json.Marshal(loaded.Admin.Token)
+	require.NoError(t, err)
+	require.Equal(t, `"[secret]"`, string(token))
 	require.Contains(t, fmt.Sprintf("%+v", loaded), "Workers:8")
 	require.Contains(t, string(dump), `
       request:

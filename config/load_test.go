@@ -285,6 +285,13 @@ func TestOnlyTheFirstHundredProblemsAreTold(t *testing.T) {
 	require.ErrorAs(t, err, &problems)
 	require.Len(t, problems, 101)
 	require.Equal(t, "many.yml: and 51 problems more", problems[100].String())
+	require.Equal(t, problems[:100], problems[:100].Arranged(), "a hundred are told, and no more is said")
+}
+
+func TestOneSectionThatIsLeftAloneIsNoted(t *testing.T) {
+	_, notes, err := config.Parse("fluxmq.yml", []byte("broker_id: one\nstorage: {}\n"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"other sections of this file are left alone: storage"}, notes)
 }
 
 func load(t *testing.T, file string) config.Config {

@@ -23,6 +23,8 @@ type Bounds struct {
 // oldest first, and never one in flight, nor one of a batch that was sent. Where that makes no room the newcomer is
 // refused; with drop_policy newest also where its own class takes more than its third.
 //
+// With a journal only a window of the events is in memory. The bounds are over all of them.
+//
 // Any goroutine may offer and read; one, the owner, takes and settles.
 type Backlog struct {
 	bounds Bounds
@@ -44,7 +46,7 @@ type Backlog struct {
 	reported [fateCount]uint64 // the drops that the owner has asked for
 
 	journal Journal // nil: all is in memory
-	window
+	window  window
 	unknown []arrival // restored events that may have been sent
 }
 
@@ -59,7 +61,7 @@ const (
 
 // Signals are what the owner has to hear of after an offer.
 type Signals struct {
-	Available bool // there is something to take, and the owner had found nothing
+	Available bool // there is something to take, or to be read ahead, and the owner had found nothing to take
 	Dropped   bool // events were dropped, for the first time since the owner asked
 }
 
@@ -121,10 +123,10 @@ func (b *Backlog) accept(a arrival, replayed bool) {
 		b.journal.Accept(Acceptance{Place: a.place(), Event: a.event, At: a.at, Replayed: replayed})
 	}
 	if behind {
-		b.behind[class] = b.behind[class].add(a.event.Size())
+		b.window.behind[class] = b.window.behind[class].add(a.event.Size())
 		return
 	}
-	b.horizon = a.number
+	b.window.horizon = a.number
 	b.waiting.push(a)
 }
 
@@ -244,7 +246,7 @@ func (b *Backlog) Ledger() Ledger {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ledger := b.ledger
-	ledger.Waiting = b.waiting.events + b.behind.total().Events + len(b.unknown)
+	ledger.Waiting = b.waiting.events + b.window.behind.total().Events + len(b.unknown)
 	ledger.InFlight = b.inFlight
 	ledger.Retrying = b.retrying
 	ledger.Bytes = b.held.total().Bytes

@@ -62,7 +62,7 @@ type backlogGame struct {
 }
 
 func newBacklogGame(t testing.TB, chance *rand.Rand) *backlogGame {
-	bounds := Bounds{Events: 1 + chance.IntN(8), Bytes: 2000 + chance.Int64N(6000), Policy: config.DropOldest}
+	bounds := Bounds{Events: 1 + chance.IntN(8), Bytes: 1500 + chance.Int64N(6000), Policy: config.DropOldest}
 	if chance.IntN(2) == 0 {
 		bounds.Policy = config.DropNewest
 	}

@@ -109,6 +109,28 @@ func TestFullBacklogGivesWayByItsPolicy(t *testing.T) {
 	}
 }
 
+func TestClassThatTakesJustItsShareGivesNothing(t *testing.T) {
+	for name, bounds := range map[string]Bounds{
+		"of the events": {3, 1 << 20, config.DropOldest},
+		"of the bytes":  {100, 3 * eventBytes, config.DropOldest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := NewBacklog(bounds)
+			_, err := b.Offer(time.Time{}, newEvents(t, "flying1", "flying2")...)
+			require.NoError(t, err)
+			for range 2 {
+				flying, _ := b.TakeEvent()
+				require.NotNil(t, flying)
+			}
+			_, err = b.Offer(time.Time{}, events.Sized(t, messages.ClassClient, "waiting", eventBytes))
+			require.NoError(t, err)
+			_, err = b.Offer(time.Time{}, events.Sized(t, messages.ClassAuth, "new", eventBytes))
+			require.ErrorIs(t, err, messages.ErrQueueFull)
+			require.Equal(t, []string{"waiting"}, takeAll(b))
+		})
+	}
+}
+
 func TestEventInFlightIsNeverDropped(t *testing.T) {
 	b := NewBacklog(Bounds{3, 3 * eventBytes, config.DropOldest})
 	_, err := b.Offer(time.Time{}, newEvents(t, "flying", "retrying", "waiting")...)
@@ -163,6 +185,11 @@ func TestDeadLetterTakesRoomUntilItLeaves(t *testing.T) {
 	require.True(t, b.Empty())
 	_, err = b.Offer(time.Time{}, newEvent(t, "c"))
 	require.NoError(t, err)
+	kept := b.take(time.Time{}, false, false)
+	require.True(t, b.settle(kept, DeadRejected))
+	b.Leave(kept.single[0].event, false)
+	require.EqualValues(t, 1, b.Ledger().Lost, "one that was kept is not lost")
+	require.True(t, b.Empty())
 	requireBalanced(t, b.Ledger())
 }
 
@@ -178,6 +205,23 @@ func TestSealedBacklogRefusesButHandsOut(t *testing.T) {
 		require.Equal(t, []string{"a", "b"}, takeAll(b))
 		requireBalanced(t, b.Ledger())
 	}
+}
+
+func TestUnwantedEventsAreCountedAndTakeNoRoom(t *testing.T) {
+	b := NewBacklog(Bounds{1, 1 << 20, config.DropOldest})
+	signals, err := b.TurnAway(2)
+	require.NoError(t, err)
+	require.False(t, signals.Dropped)
+	require.EqualValues(t, 2, b.Ledger().Of(Unwanted))
+	require.True(t, b.Empty())
+
+	b.Seal()
+	signals, err = b.TurnAway(3)
+	require.ErrorIs(t, err, messages.ErrClosed)
+	require.True(t, signals.Dropped)
+	require.EqualValues(t, 2, b.Ledger().Of(Unwanted))
+	require.Equal(t, map[string]uint64{"closed": 3}, b.DroppedSince())
+	requireBalanced(t, b.Ledger())
 }
 
 func TestAvailableComesOnceAfterTheOwnerFoundNothing(t *testing.T) {

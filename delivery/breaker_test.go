@@ -88,6 +88,9 @@ func TestBreakerTransitions(t *testing.T) {
 		"closed counts no late rejection": {
 			nil, []breakerStep{outlives(lateRejection, append(halfOpens, succeeds, rejects, rejects, rejects)...)}, BreakerClosed, true,
 		},
+		"closed forgets rejections for no late delivery": {
+			refuses[:3:3], []breakerStep{outlives(lateDelivery, append(halfOpens, succeeds)...), rejects}, BreakerOpen, false,
+		},
 		"closed by a probe remembers rejections": {append(refuses[:3:3], halfOpens...), []breakerStep{succeeds, rejects}, BreakerOpen, false},
 		"closed again is moved by no late failure": {
 			nil, []breakerStep{outlives(lateFailure, append(halfOpens, succeeds, fails, fails)...)}, BreakerClosed, true,

@@ -97,9 +97,6 @@ func (d *Delivery) ID() string {
 // Events are the events that the present request carries, from Next until its end: for any goroutine that makes it.
 func (d *Delivery) Events() []*messages.Envelope { return envelopes(d.outgoing()) }
 
-// Places are where the Events are kept, one for each.
-func (d *Delivery) Places() []Place { return placesOf(d.outgoing()) }
-
 // outgoing are the events that the next request carries, or the present one.
 func (d *Delivery) outgoing() []arrival {
 	if d.batch != nil {

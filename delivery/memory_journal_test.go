@@ -116,3 +116,6 @@ func (j *memoryJournal) known() map[Place]Tries {
 	}
 	return known
 }
+
+// Places are where the events that go out are kept, one for each.
+func (d *Delivery) Places() []Place { return placesOf(d.outgoing()) }

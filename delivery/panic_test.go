@@ -37,3 +37,13 @@ func TestPanicOverAProbeLetsAnotherProbeOut(t *testing.T) {
 	require.Equal(t, BreakerClosed, e.breaker.state)
 	requireBalanced(t, e.backlog.Ledger())
 }
+
+func TestPanicOverADeliveryFreesItsWorker(t *testing.T) {
+	webhook := config.Default().Webhook
+	webhook.Endpoints = []config.Endpoint{{Name: "a", Workers: 1}}
+	e := NewEndpoint(webhook.Resolve()[0], func() float64 { return 0 }, newTestID)
+	_, err := e.backlog.Offer(time.Time{}, newEvents(t, "a", "b")...)
+	require.NoError(t, err)
+	require.Len(t, e.Quarantine(e.Next(breakerBegan)), 1)
+	require.NotNil(t, e.Next(breakerBegan), "the endpoint is not stopped for good")
+}

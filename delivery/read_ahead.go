@@ -27,31 +27,31 @@ func (b *Backlog) readAhead(now time.Time) (after uint64, most Volume, ok bool) 
 	if !b.hasToRead() || now.Before(b.nextReading()) {
 		return 0, Volume{}, false
 	}
-	b.reading, b.after = true, b.horizon
-	behind := b.behind.total()
-	return b.after, b.room(b.inMemory(), b.batch, behind.Bytes/int64(max(1, behind.Events))), true
+	b.window.reading, b.window.after = true, b.window.horizon
+	behind := b.window.behind.total()
+	return b.window.after, b.window.room(b.inMemory(), b.batch, behind.Bytes/int64(max(1, behind.Events))), true
 }
 
 // hasToRead tells whether a reading is to begin.
 func (b *Backlog) hasToRead() bool {
-	if b.reading || !b.hasBehind() {
+	if b.window.reading || !b.window.hasBehind() {
 		return false
 	}
 	inMemory, needed := b.inMemory(), b.waiting.events == 0 || b.batch.Batches() && !b.full()
-	return b.holdsLessThan(2, inMemory, b.batch) || needed && b.holdsLessThan(1, inMemory, b.batch)
+	return b.window.holdsLessThan(2, inMemory, b.batch) || needed && b.window.holdsLessThan(1, inMemory, b.batch)
 }
 
 // awaitsReading tells whether more events are on their way into the window. What can't be read is not waited for.
 func (b *Backlog) awaitsReading() bool {
-	return b.failed.IsZero() && (b.reading && b.hasBehind() || b.hasToRead())
+	return b.window.failed.IsZero() && (b.window.reading && b.window.hasBehind() || b.hasToRead())
 }
 
 // nextReading is when a reading may begin; zero: at once.
 func (b *Backlog) nextReading() time.Time {
-	if b.failed.IsZero() {
+	if b.window.failed.IsZero() {
 		return time.Time{}
 	}
-	return b.failed.Add(readAgainAfter)
+	return b.window.failed.Add(readAgainAfter)
 }
 
 // readsAgain is when a reading that failed is to be tried again; false when that is not to come.
@@ -65,31 +65,31 @@ func (b *Backlog) readsAgain(now time.Time) (time.Time, bool) {
 func (b *Backlog) readFailed(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reading, b.failed = false, now
+	b.window.reading, b.window.failed = false, now
 }
 
 func (b *Backlog) fill(now time.Time, read Read) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reading, b.failed = false, time.Time{}
-	if read.Through <= b.after && read.Through < b.last {
-		b.failed = now // it would be asked for again at once
+	b.window.reading, b.window.failed = false, time.Time{}
+	if read.Through <= b.window.after && read.Through < b.last {
+		b.window.failed = now // it would be asked for again at once
 		return
 	}
 	for _, stored := range read.Events {
-		if b.isBehind(stored.Place) {
+		if b.window.isBehind(stored.Place) {
 			b.restore(stored)
 		}
 	}
 	for _, stub := range read.Damaged {
-		if b.isBehind(stub.Place) {
+		if b.window.isBehind(stub.Place) {
 			b.dropBehind(stub, DroppedDamaged)
 		}
 	}
-	if through := min(read.Through, b.last); through > b.horizon {
-		b.advance(through)
+	if through := min(read.Through, b.last); through > b.window.horizon {
+		b.window.advance(through)
 	}
-	if b.horizon == b.last {
+	if b.window.horizon == b.last {
 		b.reconcile()
 	}
 }
@@ -97,7 +97,7 @@ func (b *Backlog) fill(now time.Time, read Read) {
 // restore moves an event from behind the window into it.
 func (b *Backlog) restore(stored Stored) {
 	size := stored.Event.Size()
-	b.behind[stored.Class] = b.behind[stored.Class].subtract(size)
+	b.window.behind[stored.Class] = b.window.behind[stored.Class].subtract(size)
 	a := arrival{event: stored.Event, at: stored.At, number: stored.Number}
 	if stored.Tries != (Tries{}) {
 		a.tries = &stored.Tries
@@ -112,7 +112,7 @@ func (b *Backlog) restore(stored Stored) {
 // reconcile lets the counts say that nothing is behind the window, where nothing was found there any more. What is missing
 // is damaged; what was not counted was accepted.
 func (b *Backlog) reconcile() {
-	for class, missing := range b.behind {
+	for class, missing := range b.window.behind {
 		b.held[class].Events -= missing.Events
 		b.held[class].Bytes -= missing.Bytes
 		if missing.Events > 0 {
@@ -121,5 +121,5 @@ func (b *Backlog) reconcile() {
 			b.ledger.Accepted += uint64(-missing.Events)
 		}
 	}
-	b.behind = byClass{}
+	b.window.behind = byClass{}
 }

@@ -8,8 +8,8 @@ func (e *Endpoint) Restore(journal Journal, kept Kept, window int64) {
 	b := e.backlog
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.journal, b.last, b.bytes = journal, kept.Last, window
-	b.behind, b.held = kept.Held, kept.Held
+	b.journal, b.last, b.window.bytes = journal, kept.Last, window
+	b.window.behind, b.held = kept.Held, kept.Held
 	b.ledger.Accepted = uint64(b.held.total().Events)
 	b.ledger.AcceptedStore = b.ledger.Accepted
 }

@@ -37,6 +37,10 @@ import (
 //	advance DURATION             time passes
 //	drain DURATION               the shutdown begins, with a cutoff so far away
 //	state                        shows the breaker and the account
+//	restore WINDOW               a process begins with what the journal keeps, and room for so many events in memory
+//	read                         what the endpoint asks for is read from the journal
+//	fail-to-read                 it can't be read
+//	damage EVENT                 what the journal keeps of it is damaged
 //
 // The ID of a request is its event, or b1, b2 … of a batch.
 func TestEndpointScenarios(t *testing.T) {
@@ -55,6 +59,12 @@ func TestEndpointScenarios(t *testing.T) {
 
 type scenario struct {
 	*Endpoint
+	settings config.Endpoint
+	newID    func() string
+	journal  *memoryJournal // nil: without one
+	after    uint64         // what the endpoint asks to be read
+	most     Volume
+
 	now   time.Time
 	began time.Time
 	out   map[string]*Delivery
@@ -102,16 +112,42 @@ func newScenario(t *testing.T, args []datadriven.CmdArg) *scenario {
 		}
 	}
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	noJitter := func() float64 { return 0 }
 	batches := 0
 	newID := func() string {
 		batches++
 		return fmt.Sprintf("b%d", batches)
 	}
-	return &scenario{Endpoint: NewEndpoint(endpoint, noJitter, newID), now: began, began: began, out: map[string]*Delivery{}}
+	s := &scenario{settings: endpoint, newID: newID, now: began, began: began}
+	s.begin()
+	return s
+}
+
+func (s *scenario) begin() {
+	noJitter := func() float64 { return 0 }
+	s.Endpoint, s.out = NewEndpoint(s.settings, noJitter, s.newID), map[string]*Delivery{}
+}
+
+func (s *scenario) restore(t *testing.T, window int64) {
+	if s.journal == nil {
+		s.journal = newMemoryJournal(t)
+	}
+	s.begin()
+	s.journal.TB = t
+	s.Restore(s.journal, s.journal.kept(), windowOf(window))
+}
+
+func (s *scenario) damage(id string) {
+	for _, stored := range s.journal.held {
+		if stored.Event.ID == id {
+			s.journal.damaged[stored.Number] = true
+		}
+	}
 }
 
 func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
+	if s.journal != nil {
+		s.journal.TB = t
+	}
 	switch d.Cmd {
 	case "offer":
 		for _, arg := range d.CmdArgs {
@@ -137,11 +173,23 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) {
 		return
 	case "drain":
 		s.Drain(s.now.Add(duration(t, d.CmdArgs[0].Key)))
+	case "restore":
+		s.restore(t, int64(number(t, d.CmdArgs[0].Key)))
+	case "read":
+		s.Filled(s.now, s.journal.read(s.after, s.most))
+	case "fail-to-read":
+		s.ReadFailed(s.now)
+	case "damage":
+		s.damage(d.CmdArgs[0].Key)
 	case "state":
 		ledger := s.backlog.Ledger()
 		s.say("breaker %s, %d waiting, %d in flight, %d retrying, %d delivered, dropped %v, dead-lettered %v",
 			s.breaker.state, ledger.Waiting, ledger.InFlight, ledger.Retrying, ledger.Of(Delivered),
 			ledger.ByReason(KindDropped), ledger.ByReason(KindDeadLettered))
+		if s.journal != nil {
+			s.say("%d accepted, of them %d from the store; %d kept, %d events in memory",
+				ledger.Accepted, ledger.AcceptedStore, ledger.Kept, s.backlog.inMemory().Events)
+		}
 		return
 	default:
 		t.Fatalf("unknown command %s", d.Cmd)
@@ -173,6 +221,12 @@ func (s *scenario) end(t *testing.T, d *datadriven.TestData, outcome messages.Ou
 }
 
 func (s *scenario) tell(id string, v Verdict) {
+	if s.journal != nil && v.DeadLettered() {
+		for i, event := range v.Events() {
+			s.journal.end(v.Held()[i], v.Fate)
+			s.backlog.Leave(event, false)
+		}
+	}
 	switch {
 	case v.sequel == split:
 		s.say("%s is split", id)
@@ -261,8 +315,20 @@ func (s *scenario) settleDown() {
 			name += " (" + idsOf(d.Events()) + ")"
 		}
 		s.say("%s goes out, attempt %d", name, d.attempts)
+		s.mark(d)
 	}
 	s.showBreaker()
+	if after, most, ok := s.ReadAhead(s.now); ok {
+		s.after, s.most = after, most
+		s.say("events after number %d are to be read, %d at most", after, most.Events)
+	}
+}
+
+// mark lets the journal know that an attempt begins, where it has to.
+func (s *scenario) mark(d *Delivery) {
+	if s.Marks() {
+		s.Mark(d)
+	}
 }
 
 func (s *scenario) showBreaker() {

@@ -95,10 +95,10 @@ func (b *Backlog) victim(class messages.Class, after int) (size int, gives bool)
 		return queue.At(after).event.Size(), true
 	}
 	after -= queue.Len()
-	if after < b.behind[class].Events {
+	if after < b.window.behind[class].Events {
 		return b.sizeBehind(class, after)
 	}
-	after -= b.behind[class].Events
+	after -= b.window.behind[class].Events
 	if b.batch.Batches() || after >= b.retries.byOrder[class].Len() {
 		return 0, false
 	}
@@ -135,7 +135,7 @@ func (b *Backlog) largestToGive() (giving messages.Class, size int, found bool) 
 
 func (b *Backlog) evict(class messages.Class) {
 	evicted, ok := b.waiting.popOf(class)
-	if !ok && b.behind[class].Events > 0 {
+	if !ok && b.window.behind[class].Events > 0 {
 		b.evictBehind(class)
 		return
 	}

@@ -66,7 +66,7 @@ func (w *window) advance(to uint64) {
 
 // inMemory is the room of all that is not behind the window.
 func (b *Backlog) inMemory() Volume {
-	held, behind := b.held.total(), b.behind.total()
+	held, behind := b.held.total(), b.window.behind.total()
 	return Volume{held.Events - behind.Events, held.Bytes - behind.Bytes}
 }
 
@@ -75,15 +75,15 @@ func (w *window) hasBehind() bool { return w.behind != byClass{} }
 
 // keepsBehind tells whether a newcomer goes behind the window.
 func (b *Backlog) keepsBehind() bool {
-	return b.journal != nil && (b.hasBehind() || !b.holdsLessThan(1, b.inMemory(), b.batch))
+	return b.journal != nil && (b.window.hasBehind() || !b.window.holdsLessThan(1, b.inMemory(), b.batch))
 }
 
 // sizeBehind is the size of the event of the class that is behind the window after so many others of it; false when it
 // can't be looked up at this moment.
 func (b *Backlog) sizeBehind(class messages.Class, after int) (size int, known bool) {
-	stubs := &b.stubs[class]
+	stubs := &b.window.stubs[class]
 	for after >= stubs.Len() {
-		from := max(b.horizon, b.evicted[class])
+		from := max(b.window.horizon, b.window.evicted[class])
 		if stubs.Len() > 0 {
 			from = stubs.At(stubs.Len() - 1).Number
 		}
@@ -100,13 +100,13 @@ func (b *Backlog) sizeBehind(class messages.Class, after int) (size int, known b
 
 // evictBehind drops the oldest event of the class that is behind the window, which was looked up.
 func (b *Backlog) evictBehind(class messages.Class) {
-	stub, _ := b.stubs[class].Pop()
-	b.evicted[class] = stub.Number
+	stub, _ := b.window.stubs[class].Pop()
+	b.window.evicted[class] = stub.Number
 	b.dropBehind(stub, DroppedEvicted)
 }
 
 func (b *Backlog) dropBehind(stub Stub, fate Fate) {
-	b.behind[stub.Class] = b.behind[stub.Class].subtract(stub.Size)
+	b.window.behind[stub.Class] = b.window.behind[stub.Class].subtract(stub.Size)
 	b.held[stub.Class] = b.held[stub.Class].subtract(stub.Size)
 	b.ledger.fates[fate]++
 	b.journal.End(stub, fate)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
+	"github.com/fluxmq/webhookd/test/events"
 )
 
 // FuzzWindowChangesNothing lets two endpoints live through the same: offers, answers, time, and the end of the process now
@@ -22,12 +23,12 @@ func FuzzWindowChangesNothing(f *testing.F) {
 	for seed := range uint64(400) {
 		f.Add(seed)
 	}
-	var events []*messages.Envelope
+	var pool []*messages.Envelope
 	for i := range 10 * int(messages.ClassCount) {
-		events = append(events, newEventOfClass(f, messages.Class(i%int(messages.ClassCount)), "e", 400+60*i))
+		pool = append(pool, events.Sized(f, messages.Class(i%int(messages.ClassCount)), "e", 400+60*i))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		p := newPair(t, rand.New(rand.NewPCG(seed, 0)), events)
+		p := newPair(t, rand.New(rand.NewPCG(seed, 0)), pool)
 		for range 250 {
 			if p.trouble(); p.apart {
 				return
@@ -175,7 +176,7 @@ func (p *pair) offer() {
 // damage lets one that both know only by their journals, from the next process on, be one that can't be read.
 func (p *pair) damage() {
 	last := p.whole.journal.last
-	if p.small.backlog.horizon >= last {
+	if p.small.backlog.window.horizon >= last {
 		p.whole.journal.damaged[last], p.small.journal.damaged[last] = true, true
 	}
 }
@@ -232,7 +233,7 @@ func (p *pair) sendAll() {
 		}
 		small := p.small.Next(p.now)
 		if small == nil {
-			if !p.small.backlog.hasBehind() {
+			if !p.small.backlog.window.hasBehind() {
 				require.Nil(p, p.whole.Next(p.now))
 			}
 			return
@@ -257,7 +258,7 @@ func (t *twin) begin(d *Delivery) {
 // full tells whether something is behind a window that can't hold more.
 func (p *pair) full() bool {
 	b := p.small.backlog
-	return b.hasBehind() && !b.reading && !b.holdsLessThan(1, b.inMemory(), b.batch)
+	return b.window.hasBehind() && !b.window.reading && !b.window.holdsLessThan(1, b.inMemory(), b.batch)
 }
 
 func (p *pair) readAhead(t *twin) bool {

@@ -15,10 +15,11 @@ import (
 	"github.com/fluxmq/webhookd/test/events"
 )
 
+var pieces = []string{
+	"a", "/", `"`, `\`, "<", "&", "\x00", "\b", "\n", "\x1f", " ", "\x7f", "\xff", "\xc3", "\xed\xa0\x80", "é", "温", "🌡", "\u2028", "\u2029", "\ufffd",
+}
+
 func TestSizeIsAtLeastTheBody(t *testing.T) {
-	pieces := []string{
-		"a", "/", `"`, `\`, "<", "&", "\x00", "\b", "\n", "\x1f", "\x7f", "\xff", "\xc3", "\xed\xa0\x80", "é", "温", "🌡", "\u2028", "\u2029", "\ufffd",
-	}
 	require.NoError(t, quick.Check(func(texts [5]textOf, payload []byte) bool {
 		for _, envelope := range admitEveryType(t, texts, pieces, payload) {
 			if envelope.Size() < len(body(envelope)) {
@@ -28,6 +29,15 @@ func TestSizeIsAtLeastTheBody(t *testing.T) {
 		}
 		return true
 	}, nil))
+}
+
+// TestSizeIsAtLeastTheBodyOfTheWorstText holds each character to it alone, so that no other one's share hides what it lacks.
+func TestSizeIsAtLeastTheBodyOfTheWorstText(t *testing.T) {
+	for _, piece := range pieces {
+		envelope := messages.NewEnvelope(&messages.AuthSuccess{ClientID: strings.Repeat(piece, 1000)})
+		require.NoError(t, envelope.Admit(withPayloads, noon))
+		require.GreaterOrEqual(t, envelope.Size(), len(body(envelope)), "%q", piece)
+	}
 }
 
 func TestSizeOfPlainTextsIsNearTheBody(t *testing.T) {

@@ -162,6 +162,11 @@ func TestPayloadRule(t *testing.T) {
 			messages.MessagePublished{Payload: []byte("12345")},
 			`"payload_size":5`,
 		},
+		"a byte that is not included": {
+			messages.Admission{MaxPayloadBytes: 4},
+			messages.MessagePublished{Payload: []byte("1")},
+			`"payload_size":1`,
+		},
 		"at the limit": {
 			messages.Admission{IncludePayload: true, MaxPayloadBytes: 4},
 			messages.MessagePublished{Payload: []byte("1234")},

@@ -75,9 +75,6 @@ func checkQuotedLength(quoted []byte) error {
 func checkPropertyArray(array []byte) error {
 	size := 0
 	for i, property := range elements(array) {
-		if i == MaxUserProperties {
-			return checkPropertySums(i+1, size)
-		}
 		if kind := jsonKind(property); kind != "object" {
 			return under(fmt.Sprintf("[%d]", i), wrongKind(kind))
 		}

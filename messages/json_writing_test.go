@@ -26,7 +26,7 @@ func TestEventsAreEncodedAsTheirTagsSay(t *testing.T) {
 }
 
 func FuzzTextIsEncodedAsEncodingJSONDoes(f *testing.F) {
-	for _, text := range []string{"", "plain", "<&>", "\"\\/\b\f\n\r\t\x00\x7f", "é €\u2028\u2029😀", "\xff\xc3", "$share/g/a"} {
+	for _, text := range []string{"", "plain", "<&>", "\"\\/\b\f\n\r\t\x00\x7f", "é €\u2028\u2029😀", "\xff\xc3", "\x80", "$share/g/a"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -3,6 +3,8 @@ package router_test
 import (
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -87,6 +89,23 @@ func TestCheckFindsAnUnusableValueWithItsPlace(t *testing.T) {
 	require.Len(t, problems, 1, "a value that two inherit is told once")
 	require.ErrorContains(t, err, "webhookd.yml:3:15: webhook.defaults.secrets[0]: ")
 	require.NotContains(t, err.Error(), "s3cret")
+}
+
+func TestCheckDraftAddsWhatCheckWouldFind(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "webhookd.yml")
+	require.NoError(t, os.WriteFile(file, []byte(`webhook:
+  endpoints:
+    - {name: first, url: nowhere, secrets: [short]}
+    - {name: second, url: "https://b.test", when: "data.qos"}
+`), 0o600))
+	draft, _, problems, err := config.LoadDraft(file)
+	require.NoError(t, err)
+	require.Len(t, problems, 1)
+	var paths []string
+	for _, problem := range router.CheckDraft(draft, problems) {
+		paths = append(paths, problem.Path)
+	}
+	require.Equal(t, []string{"webhook.endpoints[0].url", "webhook.endpoints[0].secrets[0]", "webhook.endpoints[1].when"}, paths)
 }
 
 func spawnWith(cfg config.Config, senders func(config.Endpoint) (actors.Sender, error)) (*router.Handle, error) {

@@ -32,8 +32,8 @@ func (e *LostError) Error() string {
 // before the deadline (a tenth of the time, where that is less) requests in flight are cancelled, and what is left is
 // dead-lettered. When ctx is cancelled that happens at once.
 //
-// Close returns when the router's actors have stopped. Its error is a *LostError when events were given up that no file
-// keeps (dead_letters.dir). A second call waits as well, and may bring the deadline forward.
+// Close returns when the router's actors have stopped. Its error is a *LostError when events were given up that nothing but
+// memory keeps. A second call waits as well, and may bring the deadline forward.
 func (h *Handle) Close(ctx context.Context) error {
 	h.router.backlog.Seal()
 	if !h.stopped() {

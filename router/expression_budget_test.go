@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/cel-go/common/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
@@ -76,6 +77,14 @@ func TestExpressionsKeepToTheirBudgets(t *testing.T) {
 			took := quickest(func() { matcher.match(envelope) })
 			require.Less(t, took, slowness*(budget+time.Duration(endpoints)*2*time.Microsecond), "%d endpoints: %s", endpoints, text)
 		}
+	}
+}
+
+func TestWrittenTimeZoneCostsNoLookUp(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "+01:00"} {
+		matcher := asking(t, 1, `data.user_properties.all(p, timestamp.getHours("`+zone+`") < 24)`)
+		require.Len(t, matcher.match(messages.NewEnvelope(large("x", 10, 100))), 1, zone)
+		require.Zero(t, matcher.allFilterErrors(), zone)
 	}
 }
 
@@ -198,6 +207,52 @@ func TestShareIsOfWhatTheOthersLeft(t *testing.T) {
 	require.Equal(t, time.Millisecond, m.event, "what was too much was not done")
 	m.chargeEvent(2 * time.Millisecond)
 	require.Equal(t, leastBudget, left())
+}
+
+func TestCostOfAValueIsThatOfAllItHolds(t *testing.T) {
+	text := strings.Repeat("v", 1000)
+	for name, test := range map[string]struct {
+		value any
+		cost  time.Duration
+	}{
+		"text":  {text, copying.of(1000)},
+		"bytes": {[]byte(text), copying.of(1000)},
+		"list":  {[]string{text, "x"}, 2*comparedValue + copying.of(1001)},
+		"map":   {map[string]string{"key": text}, comparedValue + copying.of(1003)},
+		"lists": {[][]string{{text}}, 2*comparedValue + copying.of(1000)},
+	} {
+		m := meter{event: time.Hour, expression: time.Hour}
+		rate{bytes: copying, values: true}.charge(&m, types.DefaultTypeAdapter.NativeToValue(test.value))
+		require.Equal(t, test.cost, time.Hour-m.event, name)
+	}
+}
+
+// reckoned is what the expression takes about the event beside what it takes about the smallest one.
+func reckoned(t *testing.T, text string, event messages.Event) time.Duration {
+	t.Helper()
+	compiled, err := new(compiler).compile(text, messages.Types())
+	require.NoError(t, err, text)
+	about := subjectOf(event)
+	about.ResolveName("data.user_properties")
+	about.meter = meter{event: time.Hour, expression: time.Hour}
+	_, _, err = compiled.program.Eval(about)
+	require.NoError(t, err, text)
+	return time.Hour - about.meter.event
+}
+
+func TestStepsInALoopAreChargedAtEachTurn(t *testing.T) {
+	const turns, terms, stepsOfATerm = 100, 10, 4 // the two sides, "==" and "&&"
+	event := large("x", 10, turns)
+	term := " && data.qos == 0"
+	short := reckoned(t, `data.user_properties.all(p, true`+term+`)`, event)
+	long := reckoned(t, `data.user_properties.all(p, true`+strings.Repeat(term, 1+terms)+`)`, event)
+	require.Equal(t, turns*terms*stepsOfATerm*loopStep, long-short)
+
+	before := strings.Repeat("true && ", terms)
+	require.Equal(t, short, reckoned(t, before+`data.user_properties.all(p, true`+term+`)`, event), "what is in no loop is not")
+	two := reckoned(t, `[data.qos, 1].all(p, true)`, event)
+	three := reckoned(t, `[data.qos, data.qos, 1].all(p, true)`, event)
+	require.Equal(t, 3*two, 2*three, "nor what a loop goes through")
 }
 
 func TestReckonedTimeIsWhatItTakes(t *testing.T) {

@@ -27,6 +27,22 @@ func TestClientIDsAllocateNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { matcher.match(event) }))
 }
 
+func TestEndpointThatAsksNothingMoreHasNoPredicate(t *testing.T) {
+	matcher, _ := filtered(t, config.Endpoint{TopicFilters: []string{"site/#"}})
+	require.Nil(t, matcher.table.predicates, "no event is looked at for it")
+}
+
+func TestExpressionsAboutTheSameTypesShareAnEnvironment(t *testing.T) {
+	var c compiler
+	for _, text := range []string{"data.qos == 1", "data.qos == 2"} {
+		for _, eventType := range []messages.Type{messages.TypeMessagePublished, messages.TypeMessageDelivered} {
+			_, err := c.compile(text, []messages.Type{eventType})
+			require.NoError(t, err)
+		}
+	}
+	require.Len(t, c.environments, 2)
+}
+
 func TestMatcherKeepsNoEvent(t *testing.T) {
 	matcher, event := filtered(t, config.Endpoint{When: "data.qos == 1"})
 	require.Len(t, matcher.match(event), 1)

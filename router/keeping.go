@@ -2,7 +2,10 @@ package router
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/fluxmq/webhookd/actors"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -100,4 +103,16 @@ func (a *routerActor) abandonEntry() {
 	if a.store != nil {
 		a.store.Routed(nil)
 	}
+}
+
+// absent is what the store holds for endpoints that the configuration does not have.
+func (a *routerActor) absent() map[string]delivery.Volume {
+	absent := map[string]delivery.Volume{}
+	for name, record := range a.store.Endpoints() {
+		configured := slices.ContainsFunc(a.endpoints, func(e *actors.Endpoint) bool { return e.Name() == name })
+		if volume := record.Volume(); volume.Events > 0 && !configured {
+			absent[name] = volume
+		}
+	}
+	return absent
 }

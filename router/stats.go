@@ -18,6 +18,10 @@ type Stats struct {
 	FilterErrors []uint64
 	// DeletedDeadLetters are those that dead_letters.max_bytes and max_age took.
 	DeletedDeadLetters store.Deletions
+	// Store is the store; nil without one.
+	Store *store.Stats
+	// Absent is what the store holds for endpoints that the configuration does not have.
+	Absent map[string]delivery.Volume
 }
 
 // Stats reads what became of all events so far. After Close it is the summary.
@@ -27,7 +31,20 @@ func (h *Handle) Stats() Stats {
 		stats.Endpoints = append(stats.Endpoints, endpoint.Stats())
 		stats.FilterErrors = append(stats.FilterErrors, h.router.matcher.filterErrors(i))
 	}
+	if kept := h.router.store; kept != nil {
+		of := kept.Stats()
+		stats.Store, stats.Absent = &of, h.router.absent()
+	}
 	return stats
+}
+
+// Kept is the number of events that are held and outlive the process.
+func (s Stats) Kept() int {
+	kept := 0
+	for _, endpoint := range s.Endpoints {
+		kept += endpoint.Kept
+	}
+	return kept
 }
 
 // Lost is the number of events that were given up at the shutdown and that nothing kept.

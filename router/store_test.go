@@ -25,6 +25,7 @@ type keptRig struct {
 	disk  *storetest.Disk
 	store *store.Store
 	cfg   config.Config
+	room  config.ByteSize // of the store; 0: more than is needed
 }
 
 func newKeptRig(t *testing.T, change func(*config.Config), endpoints ...config.Endpoint) *keptRig {
@@ -37,14 +38,21 @@ func newKeptRig(t *testing.T, change func(*config.Config), endpoints ...config.E
 	if change != nil {
 		change(&cfg)
 	}
-	k := &keptRig{disk: storetest.NewDisk(), cfg: cfg}
+	return startKept(t, cfg, 0)
+}
+
+func startKept(t *testing.T, cfg config.Config, room config.ByteSize) *keptRig {
+	t.Helper()
+	k := &keptRig{disk: storetest.NewDisk(), cfg: cfg, room: room}
 	k.start(t)
 	return k
 }
 
 func (k *keptRig) start(t *testing.T) {
 	t.Helper()
-	opened, err := store.Open(k.disk.Keeper(), k.cfg.Store, k.cfg.DeadLetters, slog.New(slog.DiscardHandler))
+	settings := k.cfg.Store
+	settings.MaxBytes = k.room
+	opened, err := store.Open(k.disk.Keeper(), settings, k.cfg.DeadLetters, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = opened.Close() })
 	k.store, k.rig = opened, newRigOf(t, k.cfg, router.WithStore(opened))
@@ -190,9 +198,13 @@ func TestFullStoreTakesFromWhoHoldsMost(t *testing.T) {
 	} {
 		t.Run(string(policy), func(t *testing.T) {
 			virtually(t, func(t *testing.T) {
-				k := newKeptRig(t, func(cfg *config.Config) { cfg.Store.MaxBytes = 1 << 20 },
-					config.Endpoint{Name: "dead", TopicFilters: []string{"much"}, DropPolicy: policy},
-					config.Endpoint{Name: "away", TopicFilters: []string{"little"}, DropPolicy: policy})
+				cfg := config.Default()
+				cfg.Webhook.Enabled = true
+				cfg.Webhook.Endpoints = []config.Endpoint{
+					{Name: "dead", TopicFilters: []string{"much"}, DropPolicy: policy},
+					{Name: "away", TopicFilters: []string{"little"}, DropPolicy: policy},
+				}
+				k := startKept(t, cfg, 1<<20)
 				for _, receiver := range k.receivers {
 					receiver.answers(always(refused))
 				}

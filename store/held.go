@@ -78,12 +78,14 @@ func (r *EndpointRecord) release(stub delivery.Stub) {
 	volume.Bytes -= int64(stub.Size)
 }
 
-func (r *EndpointRecord) bytes() int64 {
-	var bytes int64
+// Volume is how much the endpoint holds.
+func (r EndpointRecord) Volume() delivery.Volume {
+	var sum delivery.Volume
 	for _, volume := range r.Held {
-		bytes += volume.Bytes
+		sum.Events += volume.Events
+		sum.Bytes += volume.Bytes
 	}
-	return bytes
+	return sum
 }
 
 // Accept implements delivery.Journal.

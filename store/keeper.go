@@ -91,7 +91,7 @@ type TriesRecord struct {
 // LetterRecord makes an event that is held a dead letter.
 type LetterRecord struct {
 	delivery.Place
-	Letter *DeadLetter // its Event is the one that is held there
+	Letter *DeadLetter // its Event is the one that is held there; its ID is of its Time, or of a later one if the clock was set back
 }
 
 // EndRecord tells that an event is held no more.
@@ -120,6 +120,18 @@ type Account struct {
 	Delivered      uint64            `json:"delivered,omitempty"`
 	Dropped        map[string]uint64 `json:"dropped,omitempty"`       // by reason
 	DeadLettered   map[string]uint64 `json:"dead_lettered,omitempty"` // by reason
+}
+
+// Ended is how many of the accepted events are not held any more.
+func (a *Account) Ended() uint64 {
+	ended := a.Delivered
+	for _, n := range a.Dropped {
+		ended += n
+	}
+	for _, n := range a.DeadLettered {
+		ended += n
+	}
+	return ended
 }
 
 // HeldRecords is what Held read.

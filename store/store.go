@@ -75,7 +75,7 @@ func Open(keeper Keeper, settings config.Store, letters config.DeadLetters, log 
 	}
 	for name, record := range records {
 		s.held[name] = newHeld(s, name, record)
-		s.bytes += record.bytes()
+		s.bytes += record.Volume().Bytes
 	}
 	go s.commitGroups()
 	return s, nil

@@ -16,7 +16,7 @@ import (
 
 const (
 	deadLettersPath = "/v1/dead-letters"
-	maxLettersPage  = 1000
+	lettersPage     = 250
 	maxErrorColumn  = 100
 )
 
@@ -50,7 +50,7 @@ func (l *listDeadLettersCommand) Run(c console) error {
 	}
 	printer := l.printer(c.out)
 	for left := l.Limit; left > 0; {
-		query.Set("limit", strconv.Itoa(min(left, maxLettersPage)))
+		query.Set("limit", strconv.Itoa(min(left, lettersPage)))
 		var page store.DeadLetterPage
 		if err := client.ask(ctx, http.MethodGet, deadLettersPath, query, nil, &page); err != nil {
 			return err

@@ -77,6 +77,15 @@ func TestTargetThatCanNotWorkIsRefusedWhenItIsLoaded(t *testing.T) {
 	}
 }
 
+func TestTypesThatThereAreNotAreAnError(t *testing.T) {
+	targeted := endpointAt("http://receiver.example")
+	targeted.Events, targeted.Request.Method = []string{"no.such"}, "PUT"
+	for _, endpoint := range []config.Endpoint{targeted, templated("{}", "no.such")} {
+		_, err := newFormat(endpoint)
+		require.ErrorContains(t, err, "no.such")
+	}
+}
+
 func TestTargetIsBounded(t *testing.T) {
 	endpoint := endpointAt("http://receiver.example/" + strings.Repeat("a", 3<<10))
 	endpoint.Events = []string{"message.retained"}

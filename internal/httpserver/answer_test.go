@@ -47,6 +47,27 @@ func TestRequestForAnotherHostOrPageIsForbidden(t *testing.T) {
 	require.Equal(t, 2, reached)
 }
 
+func TestBodyIsReadWhole(t *testing.T) {
+	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		_, _ = w.Write(text)
+	})
+	s, err := New(Settings{Name: "test door", Listen: "127.0.0.1:0", MaxConnections: 1}, echo, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	connection := dial(t, start(t, s))
+	_, err = io.WriteString(connection, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12345")
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, "12345", string(answer))
+}
+
 func TestSenderIsNotAskedForABodyThatNobodyReads(t *testing.T) {
 	s := start(t, prepare(t, "127.0.0.1:0"))
 	connection := dial(t, s)

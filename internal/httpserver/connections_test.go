@@ -45,6 +45,7 @@ func newBusyDoor(t *testing.T) *busyDoor {
 	var err error
 	d.Server, err = New(settings, handler, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
+	d.http.ReadHeaderTimeout = 2 * patience // which closes none before the test sees it open
 	start(t, d.Server)
 	return d
 }
@@ -166,8 +167,10 @@ func TestNewConnectionTakesThePlaceOfARequestWhoseSenderIsSlow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newBusyDoor(t)
+			began := time.Now()
 			slow := d.fill(t, forClient, func() net.Conn { return d.send(t, text) })
 			d.requireFresh(t)
+			require.GreaterOrEqual(t, time.Since(began), clientPatience)
 			requireClosed(t, slow[0])
 			require.Equal(t, maxConnections, d.countOpen(), "one is enough")
 		})

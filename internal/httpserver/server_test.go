@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -114,7 +115,7 @@ func TestConnectionWithoutARequestDoesNotDelayClose(t *testing.T) {
 	require.Equal(t, http.StatusOK, ask(t, dial(t, s)), "connections are accepted in their order")
 	began := time.Now()
 	require.NoError(t, s.Close(t.Context()))
-	require.Less(t, time.Since(began), 4*time.Second)
+	require.Less(t, time.Since(began), closeGrace)
 	requireClosed(t, silent)
 }
 
@@ -136,6 +137,72 @@ func TestSilentConnectionIsClosed(t *testing.T) {
 	_, err := io.WriteString(connection, "GET / HTTP/1.1\r\nHost: localhost\r\n")
 	require.NoError(t, err)
 	requireClosed(t, connection)
+}
+
+func TestEachTimeOutEndsWhatItIsFor(t *testing.T) {
+	ended := make(chan error, 1)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		for answer := make([]byte, 1<<20); r.URL.Path == "/endless" && err == nil; {
+			_, err = w.Write(answer)
+		}
+		ended <- err
+	})
+	const soon = 10 * time.Millisecond
+	for name, c := range map[string]struct {
+		settings Settings
+		request  string
+		handled  error
+	}{
+		"of reading": {Settings{ReadTimeout: soon}, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n", os.ErrDeadlineExceeded},
+		"of writing": {Settings{WriteTimeout: soon}, "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n", os.ErrDeadlineExceeded},
+		"of idling":  {Settings{IdleTimeout: soon}, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.settings.Name, c.settings.Listen, c.settings.MaxConnections = "test door", "127.0.0.1:0", 1
+			s, err := New(c.settings, handler, slog.New(slog.DiscardHandler))
+			require.NoError(t, err)
+			connection := dial(t, start(t, s))
+			_, err = io.WriteString(connection, c.request)
+			require.NoError(t, err)
+			select {
+			case err := <-ended:
+				require.ErrorIs(t, err, c.handled)
+			case <-time.After(patience):
+				t.Fatal("the request is still handled")
+			}
+			requireClosed(t, connection)
+		})
+	}
+}
+
+func TestLogTellsOfAServersLife(t *testing.T) {
+	panics := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("no such page") })
+	for name, c := range map[string]struct {
+		happens func(*Server)
+		says    string
+	}{
+		"it closes":        {func(*Server) {}, ""},
+		"a handler panics": {func(s *Server) { ask(t, dial(t, s)) }, "no such page"},
+		"its listener is gone": {func(s *Server) {
+			_ = s.connections.TCPListener.Close()
+			s.serving.Wait()
+		}, "test door takes no more requests"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logged bytes.Buffer
+			log := slog.New(slog.NewTextHandler(&logged, nil))
+			s, err := New(Settings{Name: "test door", Listen: "127.0.0.1:0", MaxConnections: 1}, panics, log)
+			require.NoError(t, err)
+			require.NoError(t, s.Start())
+			c.happens(s)
+			require.NoError(t, s.Close(t.Context()))
+			first, rest, _ := strings.Cut(logged.String(), "\n")
+			require.Contains(t, first, `msg="test door is open" address=`+s.Addr().String())
+			require.Contains(t, rest, c.says)
+			require.Equal(t, c.says == "", rest == "", rest)
+		})
+	}
 }
 
 func dial(t *testing.T, s *Server) net.Conn {

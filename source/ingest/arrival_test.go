@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fluxmq/webhookd/config"
 	"github.com/fluxmq/webhookd/messages"
 )
 
@@ -201,4 +204,46 @@ func (s started) requireRoomEmpty(t *testing.T) {
 	t.Helper()
 	s.requireBodiesUnderWay(t, 0)
 	requireEmpty(t, s.room)
+}
+
+// TestSenderIsBlamedForNoWaitButItsOwn reads a body that waits for room with all of its bytes there, and waits again when
+// it is read: for room to unfold to. Only a sender whose next piece is awaited may be cut.
+func TestSenderIsBlamedForNoWaitButItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(8 * pieceBytes)
+		first := r.enter(uncut)
+		require.NoError(t, first.take(5*pieceBytes/2))
+		s := r.enter(uncut)
+		text := strings.Repeat("x", 2*pieceBytes-1)
+		a := arrival{body: strings.NewReader(text), share: s, control: http.NewResponseController(&untimed{}), piece: pieceTimeout,
+			end: time.Now().Add(readTimeout)}
+		time.AfterFunc(2*slowPiece, first.leave)
+		began := time.Now()
+		body, err := a.read(int64(len(text)))
+		require.NoError(t, err)
+		require.Equal(t, 2*slowPiece, time.Since(began))
+		require.Equal(t, text, string(body))
+		require.EqualValues(t, cap(body), s.held, "what it grew out of is given back")
+
+		time.Sleep(2 * slowPiece)
+		other := r.enter(uncut)
+		require.NoError(t, other.take(2*pieceBytes))
+		require.ErrorIs(t, other.take(pieceBytes), errNoRoom)
+		other.leave()
+		s.leave()
+		requireEmpty(t, r)
+	})
+}
+
+// untimed is an answer whose connection may have any deadline.
+type untimed struct{ http.ResponseWriter }
+
+func (*untimed) SetReadDeadline(time.Time) error { return nil }
+
+func TestRoomIsForBodiesOfTheLargestSize(t *testing.T) {
+	s, err := New(config.Ingest{Listen: "127.0.0.1:0", MaxBodyBytes: 3 << 20}, maxEvents, &recorder{}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	one := s.room.enter(uncut)
+	require.NoError(t, one.take(3*(3<<20)))
+	one.leave()
 }

@@ -15,7 +15,7 @@ import (
 // printer is a router that prints what it takes.
 type printer struct{}
 
-func (printer) NotifyAll(_ context.Context, envelopes ...*messages.Envelope) error {
+func (printer) NotifySafe(_ context.Context, envelopes ...*messages.Envelope) error {
 	for _, envelope := range envelopes {
 		fmt.Println(envelope.Type(), envelope.RoutingTopic())
 	}

@@ -133,7 +133,7 @@ func watchHeap(until <-chan struct{}) (most int64) {
 // discarding is a router that takes everything.
 type discarding struct{}
 
-func (discarding) NotifyAll(context.Context, ...*messages.Envelope) error { return nil }
+func (discarding) NotifySafe(context.Context, ...*messages.Envelope) error { return nil }
 
 // TestEventTakesNoMoreThanItsRoom reads events many times, and keeps them.
 func TestEventTakesNoMoreThanItsRoom(t *testing.T) {

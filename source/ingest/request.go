@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"context"
-	"errors"
 	"mime"
 	"net/http"
 	"strings"
@@ -13,7 +11,7 @@ import (
 
 const path = "/v1/events"
 
-// ServeHTTP answers one request: 202 with the ids of its events in their order, or why none of them was taken.
+// ServeHTTP answers one request: 202 with the ids of its events in their order when they are safe, or why they are not.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	envelopes, refused := s.serve(w, r)
 	if refused != nil {
@@ -86,7 +84,7 @@ func readingOf(header http.Header) (reading, *refusal) {
 	return read, nil
 }
 
-// takeBody gives the body's room back when its events are the router's, which counts them itself, or when it took none.
+// takeBody gives the body's room back when its events are safe, or when the router took none.
 func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, read reading) ([]*messages.Envelope, *refusal) {
 	control := http.NewResponseController(w)
 	share := s.room.enter(func() { _ = control.SetReadDeadline(time.Now()) }) // fails where the connection is closed
@@ -95,7 +93,7 @@ func (s *Server) takeBody(w http.ResponseWriter, r *http.Request, read reading) 
 	if err != nil {
 		return nil, refuseBody(err)
 	}
-	return envelopes, s.handOver(r.Context(), envelopes)
+	return envelopes, s.handOver(r.Context(), control, envelopes)
 }
 
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, read reading, share *share) ([]*messages.Envelope, error) {
@@ -115,20 +113,4 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, read reading, 
 		return nil, err
 	}
 	return readEvents(body, read, s.maxEvents, share.take)
-}
-
-func (s *Server) handOver(ctx context.Context, envelopes []*messages.Envelope) *refusal {
-	err := s.router.NotifyAll(ctx, envelopes...)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, messages.ErrQueueFull), errors.Is(err, messages.ErrClosed):
-		return later(err.Error())
-	case errors.Is(err, messages.ErrTooLarge):
-		return tooLarge(err.Error())
-	case ctx.Err() != nil:
-		return later("the request was cancelled")
-	}
-	s.log.Error("ingest could not hand events over", "events", len(envelopes), "error", err)
-	return &refusal{status: http.StatusInternalServerError, Problem: "the events could not be handed over"}
 }

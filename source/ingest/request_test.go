@@ -222,6 +222,7 @@ func TestRefusalOfTheRouterReachesTheSender(t *testing.T) {
 	}{
 		"full":      {messages.ErrQueueFull, 503, "1", "the queue is full"},
 		"closed":    {fmt.Errorf("notify: %w", messages.ErrClosed), 503, "1", "notify: the router is closed"},
+		"unsafe":    {fmt.Errorf("sync /var/lib/x: %w", messages.ErrUnavailable), 503, "1", "the events can't be kept safe at this moment"},
 		"too large": {messages.ErrTooLarge, 413, "", "the events are larger than the whole queue"},
 		"any other": {errors.New("secret detail"), 500, "", "the events could not be handed over"},
 	} {
@@ -231,6 +232,7 @@ func TestRefusalOfTheRouterReachesTheSender(t *testing.T) {
 			require.Equal(t, c.status, got.status)
 			require.Equal(t, c.retryAfter, got.header.Get("Retry-After"))
 			require.Equal(t, `{"error":{"problem":"`+c.problem+`"}}`, got.body)
+			require.Equal(t, c.status == 500, strings.Contains(s.logged.String(), `msg="ingest could not hand events over" events=1 error="secret detail"`))
 		})
 	}
 }

@@ -21,22 +21,26 @@ const (
 	maxMaxBodyBytes = 1 << 30
 )
 
-// Router takes events in. NotifyAll takes all of them or none, and before it returns nil has given each its identity.
-// It fails with messages.ErrQueueFull, messages.ErrTooLarge or messages.ErrClosed.
+// Router takes events in. NotifySafe takes all of them or none, and before it returns nil has given each its identity:
+// when all are safe. It fails with messages.ErrQueueFull, messages.ErrTooLarge, messages.ErrUnavailable or
+// messages.ErrClosed, and when ctx ends.
 type Router interface {
-	NotifyAll(ctx context.Context, envelopes ...*messages.Envelope) error
+	NotifySafe(ctx context.Context, envelopes ...*messages.Envelope) error
 }
 
 // Server is the ingest.
 type Server struct {
 	*httpserver.Server
-	token        *httpserver.Bearer // nil: everybody may send
-	maxBodyBytes int64
-	maxEvents    int
-	router       Router
-	log          *slog.Logger
-	room         *room
-	pieceTimeout time.Duration
+	token          *httpserver.Bearer // nil: everybody may send
+	maxBodyBytes   int64
+	maxEvents      int
+	router         Router
+	log            *slog.Logger
+	room           *room
+	pieceTimeout   time.Duration
+	receiptTimeout time.Duration
+	closing        context.Context // ends when no request may wait for its events any more
+	close          context.CancelFunc
 }
 
 // New prepares a server that hands events to the router; it opens nothing. A request may bring up to queueSize events.
@@ -49,14 +53,16 @@ func New(cfg config.Ingest, queueSize int, router Router, log *slog.Logger) (*Se
 		return nil, fmt.Errorf("a queue of %d events takes none", queueSize)
 	}
 	s := &Server{
-		token:        httpserver.NewBearer(string(cfg.Token)),
-		maxBodyBytes: int64(cfg.MaxBodyBytes),
-		maxEvents:    queueSize,
-		router:       router,
-		log:          log,
-		room:         newRoom(roomBytes(int64(cfg.MaxBodyBytes))),
-		pieceTimeout: pieceTimeout,
+		token:          httpserver.NewBearer(string(cfg.Token)),
+		maxBodyBytes:   int64(cfg.MaxBodyBytes),
+		maxEvents:      queueSize,
+		router:         router,
+		log:            log,
+		room:           newRoom(roomBytes(int64(cfg.MaxBodyBytes))),
+		pieceTimeout:   pieceTimeout,
+		receiptTimeout: receiptTimeout,
 	}
+	s.closing, s.close = context.WithCancel(context.Background())
 	var err error
 	s.Server, err = httpserver.New(settings(cfg), s, log)
 	return s, err

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -41,10 +42,14 @@ type recorder struct {
 	taken [][]string // of each call
 }
 
-func (r *recorder) NotifyAll(_ context.Context, envelopes ...*messages.Envelope) error {
+func (r *recorder) NotifySafe(ctx context.Context, envelopes ...*messages.Envelope) error {
 	if r.entered != nil {
 		r.entered <- struct{}{}
-		<-r.release
+		select {
+		case <-r.release:
+		case <-ctx.Done():
+			return fmt.Errorf("wait: %w", context.Cause(ctx))
+		}
 	}
 	if r.panics {
 		panic("the router is broken")

@@ -20,6 +20,7 @@ import (
 //	1/32  packets that arrive
 //	1/32  packets that are processed
 //	1/32  what waits to be sent
+//	1/32  acknowledgements that wait for receipts
 //
 // The rest is for what Go's collector has not collected yet, and for connections that have not logged in.
 type bounds struct {
@@ -27,18 +28,19 @@ type bounds struct {
 	sessionQueueBytes int64 // of one session's queue
 	maxClients        int64
 
-	sessions        budget
-	subscriptions   budget
-	queues          budget
-	retained        budget
-	outgoing        budget
-	processing      *semaphore.Weighted
-	processingBytes int64
-	replaying       *semaphore.Weighted // retained messages that subscriptions look up
-	replayBytes     int64
-	connecting      *crowd // of connections
-	logins          *crowd // of the bytes of CONNECTs beyond freeConnectBytes
-	arriving        *crowd // of the bytes of packets
+	sessions         budget
+	subscriptions    budget
+	queues           budget
+	retained         budget
+	outgoing         budget
+	acknowledgements budget
+	processing       *semaphore.Weighted
+	processingBytes  int64
+	replaying        *semaphore.Weighted // retained messages that subscriptions look up
+	replayBytes      int64
+	connecting       *crowd // of connections
+	logins           *crowd // of the bytes of CONNECTs beyond freeConnectBytes
+	arriving         *crowd // of the bytes of packets
 
 	refusals [len(refusalReasons)]atomic.Uint64
 }
@@ -66,6 +68,7 @@ func newBounds(cfg config.MQTTBroker) *bounds {
 		queues:            budget{limit: 2 * part},
 		retained:          budget{limit: int64(cfg.MaxRetainedBytes)},
 		outgoing:          budget{limit: part},
+		acknowledgements:  budget{limit: part},
 		processing:        semaphore.NewWeighted(part),
 		processingBytes:   part,
 		replaying:         semaphore.NewWeighted(part / 2),

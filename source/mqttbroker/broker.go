@@ -1,5 +1,20 @@
 // Package mqttbroker is the source of events that is an MQTT broker itself: Hook observes any mochi broker, and Broker is
 // a whole one, for MQTT 3.1, 3.1.1 and 5.0 over TCP and WebSocket, with a Hook in it.
+//
+// # Acknowledgements
+//
+// A Broker acknowledges a message with QoS 1 or 2 (PUBACK, PUBREC) when its event is safe. mochi does so before: of a
+// PUBLISH it calls OnPublish, writes the acknowledgement, hands the message to its subscribers and calls OnPublished, in
+// which the event is handed over, all in the goroutine that reads from the client and one PUBLISH at a time. So the
+// acknowledgement is caught where mochi writes it, at the connection, and is that of the PUBLISH that is being processed;
+// OnPacketProcessed has it wait for the receipt of that, and it leaves when its receipt and those of all before it have
+// come. For QoS 2 the receipt also belongs to the packet id in the session, because a repetition, on a later connection
+// too, is no second event and must wait for the receipt of the first.
+//
+// Where the event can't be kept safe, a client of MQTT 5.0 gets reason code 0x97 (quota exceeded), and one of MQTT 3 is
+// disconnected without an acknowledgement, so that it sends the message again. Its subscribers may have it already, and
+// get it again. An event that the router would never take is no reason to repeat: reason code 0x83 (implementation
+// specific error), and with MQTT 3 an acknowledgement as ever.
 package mqttbroker
 
 import (
@@ -123,11 +138,13 @@ func (b *Broker) WebSocketAddr() net.Addr {
 	return b.webSocket.Addr()
 }
 
-// Close disconnects the clients (MQTT 5.0 reason code 0x8B) and stops the broker. When it returns, the events of their
-// disconnections have been handed over. A client that does not read delays it by two seconds at most.
+// Close takes no further message with QoS 1 or 2, acknowledges those whose events become safe within two seconds,
+// disconnects the clients (MQTT 5.0 reason code 0x8B) and stops the broker. When it returns, the events of their
+// disconnections have been handed over. A client that does not read delays it by two seconds more at most.
 func (b *Broker) Close() error {
 	b.closeOnce.Do(func() {
 		b.stopAccepting()
+		b.awaitReceipts()
 		overdue := time.AfterFunc(disconnectGrace, b.connections.abort)
 		defer overdue.Stop()
 		for _, client := range b.server.Clients.GetAll() {
@@ -143,12 +160,28 @@ func (b *Broker) Close() error {
 	return b.closeErr
 }
 
+// awaitReceipts lets the clients have the acknowledgements that they wait for.
+func (b *Broker) awaitReceipts() {
+	until := time.Now().Add(receiptGrace)
+	var waiting []*acknowledgements
+	for _, client := range b.server.Clients.GetAll() {
+		if conn := connOf(client); conn != nil {
+			conn.acks.stop()
+			waiting = append(waiting, conn.acks)
+		}
+	}
+	for _, acks := range waiting {
+		acks.awaitSent(until)
+	}
+}
+
 func capabilities(b *bounds) *mqtt.Capabilities {
 	c := mqtt.NewDefaultServerCapabilities()
 	c.MaximumClients = b.maxClients
 	c.MaximumPacketSize = maxPacketBytes
 	c.MaximumClientWritesPending = maxWritesPending
 	c.MaximumInflight = maxInflight
+	c.ReceiveMaximum = maxUnacknowledged
 	c.MaximumSessionExpiryInterval = uint32(maxSessionExpiry / time.Second)
 	c.MaximumMessageExpiryInterval = 0                  // a retained message stays until it is cleared or its own expiry comes
 	c.TopicAliasMaximum = 0                             // mochi would check access by the alias's empty topic name

@@ -15,13 +15,16 @@ type clientConn struct {
 	net.Conn
 	incoming incoming
 	outgoing outgoing
+	acks     *acknowledgements
 	entered  *enteredConn // nil where it did not come through a listener
 
 	subscribing atomic.Pointer[subscribing] // nil while it does not
 
 	// What follows belongs to the goroutine that reads from the client.
-	clientID  string // of the session that it has begun; "" before
-	publishes string // the topic that it publishes on; "" while it does not
+	clientID  string        // of the session that it has begun; "" before
+	publishes string        // the topic that it publishes on; "" while it does not
+	receipt   *receipt      // that nobody has asked for yet; nil where what it publishes needs none
+	silence   time.Duration // of the client that ends the connection; 0 for any
 }
 
 // newClientConn takes over a connection. spawn runs what flushes it.
@@ -29,7 +32,9 @@ func newClientConn(conn net.Conn, b *bounds, spawn func(func())) *clientConn {
 	c := &clientConn{Conn: conn, entered: enteredBelow(conn)}
 	raw := rawBelow(conn)
 	c.incoming = incoming{conn: conn, raw: raw, bounds: b}
+	c.incoming.admit = c.admit
 	c.outgoing = newOutgoing(conn, raw, b, spawn)
+	c.acks = newAcknowledgements(c.outgoing.write, spawn, b)
 	return c
 }
 
@@ -54,20 +59,48 @@ func (c *clientConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// admit has a publish wait, before the rest of it is read, while too many before it are not acknowledged. Packets of
+// other kinds pass.
+func (c *clientConn) admit(header byte, size int) error {
+	if header>>4 != packets.Publish || header>>1&3 == 0 {
+		return nil
+	}
+	waited, err := c.acks.awaitRoom(int64(size))
+	if err != nil {
+		return err
+	}
+	if waited && c.silence > 0 {
+		return c.SetReadDeadline(time.Now().Add(c.silence)) // it was not the client that was silent
+	}
+	return nil
+}
+
 // Write never waits for the client.
 func (c *clientConn) Write(p []byte) (int, error) {
-	if isNothing(p) {
+	switch {
+	case isNothing(p):
+		return len(p), nil
+	case isAcknowledgement(p):
+		c.acks.hold(p, int64(c.incoming.size))
 		return len(p), nil
 	}
 	return c.outgoing.write(p)
 }
 
 // SetDeadline bounds reading alone: mochi means a client's silence by it.
-func (c *clientConn) SetDeadline(deadline time.Time) error { return c.SetReadDeadline(deadline) }
+func (c *clientConn) SetDeadline(deadline time.Time) error {
+	c.silence = 0
+	if !deadline.IsZero() {
+		c.silence = time.Until(deadline)
+	}
+	return c.SetReadDeadline(deadline)
+}
 
-// Close lets the client have what waits for it, for a short time, and reads no more.
+// Close lets the client have what waits for it, for a short time, and reads no more. What is not safe yet is not
+// acknowledged any more.
 func (c *clientConn) Close() error {
 	_ = c.SetReadDeadline(time.Unix(1, 0))
+	c.acks.close()
 	return c.outgoing.close()
 }
 

@@ -18,6 +18,14 @@ func (printer) Notify(_ context.Context, event messages.Event) error {
 	return nil
 }
 
+func (printer) NotifyReceipt(receipt func(error), envelopes ...*messages.Envelope) error {
+	for _, envelope := range envelopes {
+		fmt.Println(envelope.Type())
+	}
+	receipt(nil) // the event is safe once it is printed
+	return nil
+}
+
 func (printer) Wants(messages.Type, string) bool { return true }
 
 // A broker listens from Start on, and tells its notifier what happens in it.

@@ -85,19 +85,23 @@ func (h *holdings) abandoned(but string, of *budget) (id string, found bool) {
 func (h *holdings) tryBegin(id string, conn *clientConn, bytes int64, clean bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.sessions[id]
-	if s != nil && clean {
-		h.giveBack(s)
-		s = nil
-		delete(h.sessions, id)
-	}
-	if s == nil {
+	before := h.sessions[id]
+	s := before
+	if s == nil || clean {
 		s = &holding{filters: map[string]subscriptionHolding{}, queue: map[queued]int64{}}
 	}
-	if !h.bounds.sessions.take(bytes - s.bytes) {
+	more := bytes
+	if before != nil {
+		more -= before.bytes
+	}
+	if !h.bounds.sessions.take(more) {
 		return false
 	}
-	if s.offline != nil {
+	switch {
+	case before != nil && before != s:
+		before.bytes = 0 // the new one has taken them over
+		h.giveBack(before)
+	case s.offline != nil:
 		h.offline.Remove(s.offline)
 		s.offline = nil
 	}

@@ -18,6 +18,10 @@ import (
 type Notifier interface {
 	// Notify takes over an event, which the Hook does not touch again. It never blocks.
 	Notify(ctx context.Context, event messages.Event) error
+	// NotifyReceipt takes over a message that its publisher waits for. When it returns nil it calls receipt once, from any
+	// goroutine and perhaps before it returns: with nil when the event is safe, or with the reason why it is not. It never
+	// blocks, and receipt returns at once. Only a Broker asks for receipts: in any other a message is acknowledged at once.
+	NotifyReceipt(receipt func(error), envelopes ...*messages.Envelope) error
 	// Wants tells whether anybody wants events of this type and routing topic; the topic is "" where the type has none.
 	Wants(t messages.Type, topic string) bool
 }
@@ -129,7 +133,23 @@ func (h *Hook) notify(event messages.Event) {
 }
 
 func (h *Hook) handOver(event messages.Event) {
-	err := h.notifier.Notify(context.Background(), event)
+	h.logUnknown(event, h.notifier.Notify(context.Background(), event))
+}
+
+// handOverForReceipt hands a message over whose publisher waits for its acknowledgement.
+func (h *Hook) handOverForReceipt(event messages.Event, r *receipt) {
+	err := h.notifier.NotifyReceipt(r.give, messages.NewEnvelope(event))
+	switch {
+	case err == nil:
+	case errors.Is(err, messages.ErrQueueFull), errors.Is(err, messages.ErrUnavailable), errors.Is(err, messages.ErrClosed):
+		r.give(err)
+	default:
+		h.logUnknown(event, err)
+		r.give(errNeverTaken)
+	}
+}
+
+func (h *Hook) logUnknown(event messages.Event, err error) {
 	if err == nil || errors.Is(err, messages.ErrQueueFull) || errors.Is(err, messages.ErrTooLarge) || errors.Is(err, messages.ErrClosed) {
 		return
 	}

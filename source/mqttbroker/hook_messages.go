@@ -31,12 +31,20 @@ func (h *Hook) OnPublished(cl *mqtt.Client, pk packets.Packet) {
 		return
 	}
 	h.setRefused(cl, false)
-	h.published(cl.ID, &pk)
+	switch event, conn := h.published(cl.ID, &pk), connOf(cl); {
+	case event == nil:
+	case conn != nil && conn.receipt != nil:
+		h.handOverForReceipt(event, conn.takeReceipt())
+	default:
+		h.handOver(event)
+	}
 }
 
 // OnWillSent tells message.published of a will.
 func (h *Hook) OnWillSent(cl *mqtt.Client, pk packets.Packet) {
-	h.published(cl.ID, &pk)
+	if event := h.published(cl.ID, &pk); event != nil {
+		h.handOver(event)
+	}
 }
 
 // OnRetainMessage tells message.retained. change is 1 where a message was set, -1 where one was cleared, and 0 where
@@ -74,11 +82,12 @@ func (h *Hook) OnQosDropped(cl *mqtt.Client, pk packets.Packet) {
 	}
 }
 
-func (h *Hook) published(clientID string, pk *packets.Packet) {
+// published is the event of a message; nil where nobody wants it.
+func (h *Hook) published(clientID string, pk *packets.Packet) *messages.MessagePublished {
 	if !h.notifier.Wants(messages.TypeMessagePublished, pk.TopicName) {
-		return
+		return nil
 	}
-	h.handOver(&messages.MessagePublished{
+	return &messages.MessagePublished{
 		ClientID:       clientID,
 		Topic:          strings.Clone(pk.TopicName),
 		QoS:            pk.FixedHeader.Qos,
@@ -87,7 +96,7 @@ func (h *Hook) published(clientID string, pk *packets.Packet) {
 		Payload:        bytes.Clone(pk.Payload),
 		ContentType:    strings.Clone(pk.Properties.ContentType),
 		UserProperties: userProperties(pk.Properties.User),
-	})
+	}
 }
 
 // userProperties copies them, as every text is copied that an event takes from a packet: mochi's texts point into the

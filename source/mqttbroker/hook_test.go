@@ -168,7 +168,10 @@ func TestExpiredSessionRemovesItsSubscriptions(t *testing.T) {
 type refuser struct{ err error }
 
 func (r refuser) Notify(context.Context, messages.Event) error { return r.err }
-func (refuser) Wants(messages.Type, string) bool               { return true }
+func (r refuser) NotifyReceipt(func(error), ...*messages.Envelope) error {
+	return r.err
+}
+func (refuser) Wants(messages.Type, string) bool { return true }
 
 func TestUnknownErrorOfTheNotifierIsLoggedOnce(t *testing.T) {
 	for err, lines := range map[error]int{messages.ErrQueueFull: 0, messages.ErrClosed: 0, messages.ErrTooLarge: 0, errors.New("broken"): 1} {
@@ -185,7 +188,10 @@ func TestUnknownErrorOfTheNotifierIsLoggedOnce(t *testing.T) {
 type indifferent struct{}
 
 func (indifferent) Notify(context.Context, messages.Event) error { panic("nothing was wanted") }
-func (indifferent) Wants(messages.Type, string) bool             { return false }
+func (indifferent) NotifyReceipt(func(error), ...*messages.Envelope) error {
+	panic("nothing was wanted")
+}
+func (indifferent) Wants(messages.Type, string) bool { return false }
 
 func unwantedPublish() func() {
 	hook := NewHook(indifferent{}, "n", slog.New(slog.DiscardHandler))

@@ -37,9 +37,11 @@ type incoming struct {
 	bounds   *bounds
 	version  byte // of MQTT, as the CONNECT says
 	loggedIn bool
+	admit    func(header byte, size int) error // waits until the packet may come; nil: at once
 
 	ahead      []byte // what was read and belongs to packets to come
 	packet     []byte // what is left of the packet that mochi gets
+	size       int    // of the whole of it
 	place      *place // of the packet that is read; nil where it is small
 	crowd      *crowd // of the place
 	processing int64  // room that the packet takes while mochi is busy with it
@@ -86,6 +88,12 @@ func (in *incoming) next() error {
 	if size > in.largest(header) {
 		return in.refuse(packets.ErrPacketTooLarge)
 	}
+	if in.admit != nil {
+		if err := in.admit(header, size); err != nil {
+			return err
+		}
+	}
+	in.size = size
 	if err := in.gather(size); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	connectTimeout  = 5 * time.Second  // to log in
 	writeTimeout    = 10 * time.Second // to take what is sent to it
+	receiptGrace    = 2 * time.Second  // for receipts of what was published when the broker closes
 	disconnectGrace = 2 * time.Second  // for all clients to take their DISCONNECT when the broker closes
 	acceptPause     = time.Second      // after a connection could not be accepted, as without free file descriptors
 )

@@ -30,6 +30,28 @@ func (r *recorder) Notify(_ context.Context, event messages.Event) error {
 	return nil
 }
 
+// NotifyReceipt gives the receipt at once.
+func (r *recorder) NotifyReceipt(receipt func(error), envelopes ...*messages.Envelope) error {
+	if err := r.keep(envelopes); err != nil {
+		return err
+	}
+	receipt(nil)
+	return nil
+}
+
+func (r *recorder) keep(envelopes []*messages.Envelope) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, envelope := range envelopes {
+		event, err := envelope.Event()
+		if err != nil {
+			return err
+		}
+		r.events = append(r.events, event)
+	}
+	return nil
+}
+
 func (*recorder) Wants(messages.Type, string) bool { return true }
 
 func (r *recorder) all() []messages.Event {
@@ -54,12 +76,19 @@ func (r *recorder) await(t *testing.T, want ...messages.Event) {
 
 func startBroker(t *testing.T, cfg config.MQTTBroker) (*Broker, *recorder) {
 	recorder := &recorder{}
+	return startBrokerFor(t, cfg, recorder), recorder
+}
+
+func startBrokerFor(t testing.TB, cfg config.MQTTBroker, notifier Notifier, hooks ...mqtt.Hook) *Broker {
 	cfg.Listen = "127.0.0.1:0"
-	broker, err := New(cfg, "node-1", recorder, slog.New(slog.DiscardHandler))
+	broker, err := New(cfg, "node-1", notifier, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
+	for _, hook := range hooks {
+		require.NoError(t, broker.server.AddHook(hook, nil))
+	}
 	require.NoError(t, broker.Start())
 	t.Cleanup(func() { require.NoError(t, broker.Close()) })
-	return broker, recorder
+	return broker
 }
 
 // startForeign starts a plain mochi broker with the hooks in their order.

@@ -12,6 +12,8 @@ import (
 // request is what must be known of the client's packet that is being processed, until it is answered.
 type request struct {
 	id      uint16         // the packet id, as the client said it
+	receipt *receipt       // of a PUBLISH with QoS 1 or 2
+	again   bool           // a PUBLISH with QoS 2 that mochi has taken before
 	refused map[int]string // of a SUBSCRIBE: the filters that are none, by their place
 	absent  []bool         // of an UNSUBSCRIBE: by place, whether there is no such subscription
 }
@@ -26,6 +28,7 @@ func (s *sessions) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pac
 		return pk, packets.ErrRejectPacket // which waited for room: what it changes is its successor's by now
 	}
 	l.request = request{id: pk.PacketID}
+	s.forgetUnsafe(cl, l)
 	switch pk.FixedHeader.Type {
 	case packets.Publish:
 		return s.readPublish(cl, l, pk)
@@ -53,14 +56,18 @@ func (s *sessions) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pac
 
 func (s *sessions) readPublish(cl *mqtt.Client, l *link, pk packets.Packet) (packets.Packet, error) {
 	if pk.FixedHeader.Qos < 2 || pk.PacketID == 0 || discarded(pk.TopicName) {
+		if pk.FixedHeader.Qos > 0 {
+			l.expectReceipt(connOf(cl), &receipt{})
+		}
 		l.translate(cl, &pk)
 		return pk, nil
 	}
-	inner, ok := l.session.packetIDs.translate(cl, pk.PacketID, l.session.outbox.newestID(), int(s.server.Options.Capabilities.ReceiveMaximum))
+	message, ok := l.session.packetIDs.translate(cl, pk.PacketID, l.session.outbox.newestID(), int(s.server.Options.Capabilities.ReceiveMaximum))
 	if !ok {
 		return s.refuse(cl, pk, packets.ErrReceiveMaximum)
 	}
-	pk.PacketID = inner
+	l.expectReceipt(connOf(cl), message.receipt)
+	pk.PacketID = message.inner
 	return pk, nil
 }
 
@@ -153,6 +160,9 @@ func (s *sessions) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, err err
 		if pk.FixedHeader.Qos == 2 && !inFlight(cl, pk.PacketID) {
 			l.session.packetIDs.release(l.request.id)
 		}
+		if pk.FixedHeader.Qos > 0 {
+			l.acknowledge(connOf(cl), err)
+		}
 	case packets.Puback, packets.Pubrec, packets.Pubcomp:
 		s.send(l.session)
 	}
@@ -166,7 +176,8 @@ func (l *link) answer(pk packets.Packet) packets.Packet {
 	case packets.Pubrec:
 		pk.PacketID = l.request.id
 		if pk.ReasonCode == packets.ErrPacketIdentifierInUse.Code {
-			// A repetition is acknowledged like the first (MQTT 5.0 §4.3.3).
+			// A repetition is acknowledged like the first (MQTT 5.0 §4.3.3), and when that is safe.
+			l.request.again = true
 			pk.ReasonCode, pk.Properties.ReasonString = packets.CodeSuccess.Code, ""
 		}
 	case packets.Pubrel:

@@ -84,6 +84,7 @@ func (s *sessions) OnSessionEstablish(cl *mqtt.Client, connect packets.Packet) {
 		l.window = min(l.window, maximum)
 	}
 	l.session.outbox.detach(true)
+	connOf(cl).acks.client = cl
 	s.links.Store(cl.Net.Conn, l)
 }
 

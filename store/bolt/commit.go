@@ -90,6 +90,7 @@ func (c *change) putEvents(group *store.Group) error {
 		value := encodeEvent(key, event{
 			Stored: record.Event.Stored(),
 			first:  holder{endpoint: e.id, number: by.Number, at: by.At},
+			name:   by.Endpoint,
 		})
 		if err := c.events.Put(key, value); err != nil {
 			return err
@@ -120,7 +121,7 @@ func (c *change) share(h hold, by []byte, as holder) error {
 		return nil
 	}
 	key := sharedKey(h.event, by)
-	return c.shared.Put(key, seal(key, appendHolder(newRecord(4+8+12), as)))
+	return c.shared.Put(key, encodeShared(key, as))
 }
 
 // find reads what an endpoint holds at a place.

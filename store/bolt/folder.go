@@ -96,6 +96,8 @@ func (f *folder) unlock() error {
 	return f.lock.Unlock()
 }
 
+func (f *folder) path() string { return filepath.Join(f.dir, fileName) }
+
 // makeFile makes an empty file where there is none: under another name, so that it is there as a whole or not at all.
 func (f *folder) makeFile() error {
 	if _, err := os.Stat(f.path()); err == nil || !errors.Is(err, fs.ErrNotExist) {

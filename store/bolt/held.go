@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -46,10 +47,13 @@ func (k *Keeper) Held(name string, after uint64, most delivery.Volume) (store.He
 			room.Events--
 			room.Bytes -= int64(h.size)
 			if (room.Events < 0 || room.Bytes < 0) && found.Through > after {
+				found.More = true
 				return nil
 			}
 			found.Through = held.place.Number
-			t.readHeld(&found, held.place, h, &k.damaged)
+			if err := k.readHeld(&t, &found, held.place, h); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -57,23 +61,31 @@ func (k *Keeper) Held(name string, after uint64, most delivery.Volume) (store.He
 }
 
 // readHeld reads one event that is held into found, or among what is damaged.
-func (t *tables) readHeld(found *store.HeldRecords, place delivery.Place, h hold, damaged *damage) {
-	envelope, err := t.readEvent(h.event)
+func (k *Keeper) readHeld(t *tables, found *store.HeldRecords, place delivery.Place, h hold) error {
+	envelope, err := k.readEvent(t, h.event)
+	if damaged := (*damagedError)(nil); errors.As(err, &damaged) {
+		return err
+	}
 	if err != nil {
-		damaged.note(h.event)
 		found.Damaged = append(found.Damaged, store.DamagedRecord{Stub: delivery.Stub{Place: place, Size: h.size}, Err: err})
-		return
+		return nil
 	}
 	found.Events = append(found.Events, delivery.Stored{
 		Acceptance: delivery.Acceptance{Place: place, Event: envelope, At: h.at},
 		Tries:      h.tries,
 	})
+	return nil
 }
 
-func (t *tables) readEvent(number uint64) (*messages.Envelope, error) {
+// readEvent reads an event, and notes where it is damaged. One that is missing may be behind a damaged page.
+func (k *Keeper) readEvent(t *tables, number uint64) (*messages.Envelope, error) {
 	key := eventKey(number)
 	e, err := decodeEvent(key, t.events.Get(key))
+	if errors.Is(err, errMissing) && !k.looked {
+		return nil, &damagedError{fmt.Errorf("event %d: %w", number, err)}
+	}
 	if err != nil {
+		k.damaged.note(number)
 		return nil, err
 	}
 	return e.envelope()

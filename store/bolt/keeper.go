@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 
@@ -24,16 +23,31 @@ type Keeper struct {
 	db     *bbolt.DB
 	file   os.FileInfo // of the file that db is of
 	broken error       // why there is no db
+	looked bool        // all pages were looked through when it was opened
 
 	stats sync.Mutex
 	usage store.Usage // as of the latest commit
 	bytes uint64      // written to files that are closed by now
 }
 
+var _ store.Keeper = (*Keeper)(nil)
+
 var errClosed = errors.New("the store is closed")
 
-// view reads within one transaction, which sees what the latest commit left.
-func (k *Keeper) view(read func(tables) error) (err error) {
+// view reads within one transaction, which sees what the latest commit left. Where pages turn out to be damaged that were
+// not looked through, that is done now, and the reading again.
+func (k *Keeper) view(read func(tables) error) error {
+	err := k.viewOnce(read)
+	if damaged := (*damagedError)(nil); !errors.As(err, &damaged) {
+		return err
+	}
+	if failed := k.heal(err); failed != nil {
+		return failed
+	}
+	return k.viewOnce(read)
+}
+
+func (k *Keeper) viewOnce(read func(tables) error) (err error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.db == nil {
@@ -42,6 +56,19 @@ func (k *Keeper) view(read func(tables) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer recoverDamage(&err)
 	return k.db.View(func(tx *bbolt.Tx) error { return read(tablesOf(tx)) })
+}
+
+// heal looks through the file because of an error, and opens what can be read of it.
+func (k *Keeper) heal(because error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.db == nil:
+		return k.broken
+	case k.looked:
+		return because
+	}
+	return k.reopen()
 }
 
 // Commit implements store.Keeper.
@@ -69,7 +96,7 @@ func (k *Keeper) commit(group *store.Group) (trimmed store.Trimmed, after state,
 	if err != nil {
 		return trimmed, after, err
 	}
-	defer tx.Rollback() // nothing, after Commit
+	defer func() { _ = tx.Rollback() }() // which does nothing after Commit
 	change, err := newChange(tx, &k.damaged)
 	if err != nil {
 		return trimmed, after, &damagedError{err}
@@ -111,12 +138,17 @@ func (k *Keeper) Last() (store.Last, error) {
 	return s.last, err
 }
 
-// Close implements store.Keeper.
+// Close implements store.Keeper. It leaves a list of the free pages, without which opening has to look through the file.
 func (k *Keeper) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if errors.Is(k.broken, errClosed) {
 		return nil
+	}
+	if k.db != nil {
+		if err := k.folder.markClosed(k.db); err != nil {
+			k.log.Warn("the store will take longer to open", "error", err)
+		}
 	}
 	err := k.closeFile()
 	k.broken = errClosed
@@ -124,7 +156,7 @@ func (k *Keeper) Close() error {
 }
 
 // closeFile closes the file, without an error where there is none open.
-func (k *Keeper) closeFile() error {
+func (k *Keeper) closeFile() (err error) {
 	if k.db == nil {
 		return nil
 	}
@@ -133,6 +165,7 @@ func (k *Keeper) closeFile() error {
 	k.stats.Unlock()
 	db := k.db
 	k.db = nil
+	defer recoverDamage(&err)
 	if err := db.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", k.folder.path(), err)
 	}
@@ -146,28 +179,44 @@ func (k *Keeper) Reopen() error {
 	if errors.Is(k.broken, errClosed) {
 		return errClosed
 	}
+	return k.reopen()
+}
+
+func (k *Keeper) reopen() error {
 	if err := k.closeFile(); err != nil {
 		k.log.Warn("the store's file could not be closed", "error", err)
 	}
-	return k.open()
+	err := k.folder.forget()
+	if err == nil {
+		err = k.folder.look(k.log, false, false)
+	}
+	if err == nil {
+		err = k.open()
+	}
+	k.looked = err == nil
+	if err != nil {
+		k.broken = err
+	}
+	return err
 }
 
 // open opens the file of the folder, which this process has locked.
 func (k *Keeper) open() error {
 	db, err := openFile(k.folder.path())
-	if err == nil {
-		err = k.use(db)
-	}
 	if err != nil {
-		k.db, k.broken = nil, err
 		return err
+	}
+	if err := k.use(db); err != nil {
+		return errors.Join(err, db.Close())
 	}
 	return nil
 }
 
 // use has the Keeper work with an open file.
-func (k *Keeper) use(db *bbolt.DB) error {
-	file, err := os.Stat(db.Path())
+func (k *Keeper) use(db *bbolt.DB) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer recoverDamage(&err)
+	file, err := os.Stat(k.folder.path())
 	if err != nil {
 		return err
 	}
@@ -176,15 +225,12 @@ func (k *Keeper) use(db *bbolt.DB) error {
 		s, err = readState(tx.Bucket(metaBucket))
 		return err
 	}); err != nil {
-		return fmt.Errorf("read %s: %w", db.Path(), err)
+		return fmt.Errorf("read %s: %w", k.folder.path(), err)
 	}
 	k.db, k.file, k.broken = db, file, nil
 	k.measure(s)
 	return nil
 }
-
-// Compact implements store.Keeper.
-func (k *Keeper) Compact() error { return nil }
 
 // Open opens the store in a folder, which it makes if there is none, and locks it. It logs what becomes of what is
 // damaged there.
@@ -194,10 +240,20 @@ func Open(dir string, log *slog.Logger) (*Keeper, error) {
 		return nil, err
 	}
 	k := &Keeper{folder: folder, log: log}
-	if err := errors.Join(folder.makeFile(), k.open()); err != nil {
+	if err := k.begin(); err != nil {
 		return nil, errors.Join(err, folder.unlock())
 	}
 	return k, nil
 }
 
-func (f *folder) path() string { return filepath.Join(f.dir, fileName) }
+func (k *Keeper) begin() error {
+	if err := k.folder.makeFile(); err != nil {
+		return err
+	}
+	brief := k.folder.closedWell()
+	if err := k.folder.look(k.log, true, brief); err != nil {
+		return err
+	}
+	k.looked = !brief
+	return k.open()
+}

@@ -195,9 +195,8 @@ func (k *Keeper) Letter(ctx context.Context, id uuid.UUID) (*store.DeadLetterRec
 		if err != nil {
 			return &damagedError{fmt.Errorf("dead letter %s: %w", id, err)}
 		}
-		envelope, err := t.readEvent(l.event)
+		envelope, err := k.readEvent(&t, l.event)
 		if err != nil {
-			k.damaged.note(l.event)
 			return fmt.Errorf("read the event of dead letter %s: %w", id, err)
 		}
 		l.Event = envelope.Body()

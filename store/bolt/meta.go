@@ -23,10 +23,14 @@ type state struct {
 }
 
 func readState(meta *bbolt.Bucket) (state, error) {
-	f, err := unseal(stateKey, meta.Get(stateKey))
+	f, err := unseal(kindState, stateKey, meta.Get(stateKey))
 	if err != nil {
 		return state{}, err
 	}
+	return decodeState(f)
+}
+
+func decodeState(f *fields) (state, error) {
 	s := state{last: store.Last{Event: f.uint64()}}
 	if id := f.bytes(uint64(len(uuid.UUID{}))); id != nil {
 		s.last.Letter = uuid.UUID(id)
@@ -36,7 +40,7 @@ func readState(meta *bbolt.Bucket) (state, error) {
 }
 
 func (s state) write(meta *bbolt.Bucket) error {
-	record := newRecord(4 * 8)
+	record := newRecord(kindState, 4*8)
 	record = binary.BigEndian.AppendUint64(record, s.last.Event)
 	record = append(record, s.last.Letter[:]...)
 	record = binary.BigEndian.AppendUint64(record, uint64(s.letters.Events))
@@ -50,7 +54,7 @@ func readVersion(meta *bbolt.Bucket) (uint32, error) {
 	if record == nil {
 		return 0, nil
 	}
-	f, err := unseal(versionKey, record)
+	f, err := unseal(kindVersion, versionKey, record)
 	if err != nil {
 		return 0, err
 	}
@@ -58,5 +62,5 @@ func readVersion(meta *bbolt.Bucket) (uint32, error) {
 }
 
 func writeVersion(meta *bbolt.Bucket, version uint32) error {
-	return meta.Put(versionKey, seal(versionKey, binary.BigEndian.AppendUint32(newRecord(4), version)))
+	return meta.Put(versionKey, seal(versionKey, binary.BigEndian.AppendUint32(newRecord(kindVersion, 4), version)))
 }

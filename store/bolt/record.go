@@ -18,9 +18,23 @@ const checksumBytes = 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// kind tells what a record is, wherever it is found. Another layout of a record is another kind.
+type kind byte
+
+const (
+	kindVersion kind = iota + 1
+	kindState
+	kindEndpoint
+	kindName
+	kindEvent
+	kindHold
+	kindShared
+	kindLetter
+)
+
 // newRecord begins a record of about so many bytes.
-func newRecord(length int) []byte {
-	return make([]byte, checksumBytes, checksumBytes+length)
+func newRecord(k kind, length int) []byte {
+	return append(make([]byte, checksumBytes, checksumBytes+1+length), byte(k))
 }
 
 // seal puts the checksum of a key and its record into the record.
@@ -33,15 +47,26 @@ func checksum(key, record []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, record[checksumBytes:])
 }
 
-// unseal is what a record holds if its checksum is right.
-func unseal(key, record []byte) (*fields, error) {
+// unseal is what a record of a kind holds, if its checksum is right.
+func unseal(k kind, key, record []byte) (*fields, error) {
+	switch found, err := kindOf(key, record); {
+	case err != nil:
+		return nil, err
+	case found != k:
+		return nil, errRecord
+	}
+	return &fields{rest: record[checksumBytes+1:]}, nil
+}
+
+// kindOf is the kind of a record, if its checksum is right.
+func kindOf(key, record []byte) (kind, error) {
 	if record == nil {
-		return nil, errMissing
+		return 0, errMissing
 	}
-	if len(record) < checksumBytes || binary.BigEndian.Uint32(record) != checksum(key, record) {
-		return nil, errChecksum
+	if len(record) <= checksumBytes || binary.BigEndian.Uint32(record) != checksum(key, record) {
+		return 0, errChecksum
 	}
-	return &fields{rest: record[checksumBytes:]}, nil
+	return kind(record[checksumBytes]), nil
 }
 
 // fields reads the fields of a record one by one. After the first that is not whole all are zero.

@@ -19,12 +19,12 @@ func encodeEndpoint(key []byte, e endpoint) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the account of endpoint %q: %w", key, err)
 	}
-	record := binary.BigEndian.AppendUint32(newRecord(4+len(text)), e.id)
+	record := binary.BigEndian.AppendUint32(newRecord(kindEndpoint, 4+len(text)), e.id)
 	return seal(key, append(record, text...)), nil
 }
 
 func decodeEndpoint(key, record []byte) (endpoint, error) {
-	f, err := unseal(key, record)
+	f, err := unseal(kindEndpoint, key, record)
 	if err != nil {
 		return endpoint{}, err
 	}
@@ -37,11 +37,11 @@ func decodeEndpoint(key, record []byte) (endpoint, error) {
 
 // A name's record is the name.
 func encodeName(key []byte, name string) []byte {
-	return seal(key, append(newRecord(len(name)), name...))
+	return seal(key, append(newRecord(kindName, len(name)), name...))
 }
 
 func decodeName(key, record []byte) (string, error) {
-	f, err := unseal(key, record)
+	f, err := unseal(kindName, key, record)
 	if err != nil {
 		return "", err
 	}

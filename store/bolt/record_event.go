@@ -12,6 +12,7 @@ import (
 type event struct {
 	messages.Stored
 	first holder // from which the index of what is held is built again if that is lost
+	name  string // of the first holder, in case that the names are lost, too
 }
 
 // holder is who took an event, and where it stands there.
@@ -32,14 +33,14 @@ func appendHolder(to []byte, h holder) []byte {
 }
 
 // eventBytes is the length of a record beside its texts and body, at most.
-const eventBytes = 1 + 12 + binary.MaxVarintLen64 + (4 + 8 + 12) + 6*binary.MaxVarintLen64
+const eventBytes = 1 + 12 + binary.MaxVarintLen64 + (4 + 8 + 12) + 7*binary.MaxVarintLen64
 
 func encodeEvent(key []byte, e event) []byte {
-	record := newRecord(eventBytes + len(e.ID) + len(e.BrokerID) + len(e.Topic) + len(e.Body))
+	record := newRecord(kindEvent, eventBytes+len(e.name)+len(e.ID)+len(e.BrokerID)+len(e.Topic)+len(e.Body))
 	record = append(record, byte(e.Type))
 	record = appendTime(record, e.Timestamp)
 	record = binary.AppendUvarint(record, uint64(e.Size))
-	record = appendHolder(record, e.first)
+	record = appendText(appendHolder(record, e.first), e.name)
 	for _, text := range []string{e.ID, e.BrokerID, e.Topic} {
 		record = appendTextOf(record, text, e.Body)
 	}
@@ -47,7 +48,7 @@ func encodeEvent(key []byte, e event) []byte {
 }
 
 func decodeEvent(key, record []byte) (event, error) {
-	f, err := unseal(key, record)
+	f, err := unseal(kindEvent, key, record)
 	if err != nil {
 		return event{}, err
 	}
@@ -55,7 +56,7 @@ func decodeEvent(key, record []byte) (event, error) {
 	e.Type = messages.Type(f.byte())
 	e.Timestamp = f.time()
 	e.Size = f.count()
-	e.first = f.holder()
+	e.first, e.name = f.holder(), f.text()
 	id, broker, topic := f.textOf(), f.textOf(), f.textOf()
 	e.Body = bytes.Clone(f.rest)
 	e.ID, e.BrokerID, e.Topic = f.resolve(id), f.resolve(broker), f.resolve(topic)

@@ -32,7 +32,7 @@ func encodeHold(key []byte, h hold) []byte {
 	if h.tries.Begun {
 		flags |= holdBegun
 	}
-	record := newRecord(holdBytes)
+	record := newRecord(kindHold, holdBytes)
 	record = binary.BigEndian.AppendUint64(record, h.event)
 	record = appendTime(record, h.at)
 	record = append(record, flags)
@@ -43,7 +43,7 @@ func encodeHold(key []byte, h hold) []byte {
 }
 
 func decodeHold(key, record []byte) (hold, error) {
-	f, err := unseal(key, record)
+	f, err := unseal(kindHold, key, record)
 	if err != nil {
 		return hold{}, err
 	}
@@ -53,4 +53,17 @@ func decodeHold(key, record []byte) (hold, error) {
 	h.size = f.count()
 	h.tries.Attempts, h.tries.Charged, h.tries.Failures = f.count(), f.count(), f.count()
 	return h, f.err()
+}
+
+// The record of a shared event's holder is what the first one's is within the event's.
+func encodeShared(key []byte, h holder) []byte {
+	return seal(key, appendHolder(newRecord(kindShared, 4+8+12), h))
+}
+
+func decodeShared(key, record []byte) (holder, error) {
+	f, err := unseal(kindShared, key, record)
+	if err != nil {
+		return holder{}, err
+	}
+	return f.holder(), f.err()
 }

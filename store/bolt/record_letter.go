@@ -29,7 +29,7 @@ func encodeLetter(key []byte, l letter) []byte {
 	for _, text := range texts {
 		length += binary.MaxVarintLen64 + len(text)
 	}
-	record := newRecord(length)
+	record := newRecord(kindLetter, length)
 	record = binary.BigEndian.AppendUint64(record, l.event)
 	var flags byte
 	if l.shared {
@@ -47,7 +47,7 @@ func encodeLetter(key []byte, l letter) []byte {
 }
 
 func decodeLetter(key, record []byte) (letter, error) {
-	f, err := unseal(key, record)
+	f, err := unseal(kindLetter, key, record)
 	if err != nil {
 		return letter{}, err
 	}

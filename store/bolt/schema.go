@@ -33,12 +33,11 @@ var (
 	ordered = [][]byte{eventsBucket, heldBucket, sharedBucket, lettersBucket, byEndpointIndex, byTypeIndex}
 )
 
-func endpointKey(id uint32) []byte   { return binary.BigEndian.AppendUint32(nil, id) }
-func eventKey(number uint64) []byte  { return binary.BigEndian.AppendUint64(nil, number) }
-func letterKey(id uuid.UUID) []byte  { return id[:] }
-func eventOfKey(key []byte) uint64   { return binary.BigEndian.Uint64(key) }
-func endpointOfKey(k []byte) uint32  { return binary.BigEndian.Uint32(k) }
-func letterOfKey(k []byte) uuid.UUID { return uuid.UUID(k[len(k)-len(uuid.UUID{}):]) }
+func endpointKey(id uint32) []byte  { return binary.BigEndian.AppendUint32(nil, id) }
+func eventKey(number uint64) []byte { return binary.BigEndian.AppendUint64(nil, number) }
+func letterKey(id uuid.UUID) []byte { return id[:] }
+func eventOfKey(key []byte) uint64  { return binary.BigEndian.Uint64(key) }
+func endpointOfKey(k []byte) uint32 { return binary.BigEndian.Uint32(k) }
 
 const heldKeyBytes = 4 + 1 + 8
 

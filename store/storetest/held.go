@@ -102,10 +102,16 @@ func testMost(t *testing.T, f *fixture) {
 		require.NoError(t, err)
 		require.Equal(t, []uint64{3}, numbers(found.Events), "the first event, however large")
 		require.EqualValues(t, 3, found.Through)
+		require.True(t, found.More)
 	}
 	found, err := f.Held("a", 0, delivery.Volume{Events: 9, Bytes: 3 * size})
 	require.NoError(t, err)
 	require.Equal(t, []uint64{1, 2, 3}, numbers(found.Events))
+	require.True(t, found.More)
+	found, err = f.Held("a", 2, delivery.Volume{Events: 3, Bytes: 3 * size})
+	require.NoError(t, err)
+	require.Equal(t, []uint64{3, 4, 5}, numbers(found.Events))
+	require.False(t, found.More, "there is no more")
 }
 
 func testStubs(t *testing.T, f *fixture) {

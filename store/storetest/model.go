@@ -35,7 +35,7 @@ type modelLetter struct {
 func testModel(t *testing.T, open Open) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{fixture: begin(t, open), held: map[string][]modelHold{}}
-		defer m.Close()
+		defer func() { require.NoError(rt, m.Close()) }()
 		rt.Repeat(map[string]func(*rapid.T){
 			"accept":  m.accept,
 			"try":     m.try,

@@ -1,7 +1,7 @@
 // Command bench measures webhookd side by side with what it is compared with, in one run, and prints tables in Markdown.
 // The receiver is a process of its own. Read the ratios: the absolute figures are the machine's.
 //
-//	go run ./test/bench [-seconds 3] [-rounds 3]
+//	go run ./test/bench [-seconds 3] [-rounds 3] [-store]
 package main
 
 import (
@@ -24,12 +24,13 @@ const receiverRole = "WEBHOOKD_BENCH_RECEIVER"
 func main() {
 	seconds := flag.Int("seconds", 3, "how long each measurement takes")
 	rounds := flag.Int("rounds", 3, "how often each is taken; the median counts")
+	storeOnly := flag.Bool("store", false, "measure the store alone")
 	flag.Parse()
 	var err error
 	if os.Getenv(receiverRole) != "" {
 		err = receive(os.Stdin, os.Stdout)
 	} else {
-		err = measure(time.Duration(*seconds)*time.Second, *rounds)
+		err = measure(time.Duration(*seconds)*time.Second, *rounds, *storeOnly)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -37,7 +38,7 @@ func main() {
 	}
 }
 
-func measure(duration time.Duration, rounds int) error {
+func measure(duration time.Duration, rounds int, storeOnly bool) error {
 	receiver, err := startReceiver()
 	if err != nil {
 		return err
@@ -45,6 +46,9 @@ func measure(duration time.Duration, rounds int) error {
 	defer receiver.stop()
 	fmt.Printf("%s, %s/%s, %d cores, the receiver in a process of its own; medians of %d rounds of %v\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), rounds, duration)
+	if storeOnly {
+		return measureKeeping(receiver, duration, rounds)
+	}
 	withFive, err := measureThroughput(receiver, duration, rounds)
 	if err != nil {
 		return err
@@ -55,7 +59,10 @@ func measure(duration time.Duration, rounds int) error {
 	if err := measureLatency(receiver, withFive, duration, rounds); err != nil {
 		return err
 	}
-	return measureMany(receiver, duration)
+	if err := measureMany(receiver, duration); err != nil {
+		return err
+	}
+	return measureKeeping(receiver, duration, rounds)
 }
 
 // spawn starts a router with these endpoints, which may hold as much as a measurement needs.

@@ -16,7 +16,7 @@ func TestWhatIsTooOldIsADeadLetter(t *testing.T) {
 	r.answers(func(int, received) int { return http.StatusServiceUnavailable })
 	p := webhookd.Run(t, webhookd.ReplayConfig(t.TempDir(), quick, "- {name: away, url: '"+r.URL+"', max_age: 1s}\n"))
 	p.Post("t", 1, 20)
-	for _, letter := range p.AwaitOpenDeadLetters(t, 20) {
+	for _, letter := range p.AwaitDeadLetters(t, 20) {
 		require.Equal(t, "max_age", letter.Reason)
 	}
 	p.TerminateAndExpect(0)

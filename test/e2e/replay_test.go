@@ -14,26 +14,25 @@ import (
 	"github.com/fluxmq/webhookd/test/webhookd"
 )
 
-func TestOutageEndsAsDeadLettersThatAReplayDeliversOnceEach(t *testing.T) {
+func TestDeadLettersOfAnEarlierRunAreReplayedOnceEach(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
-	r.answers(func(int, received) int { return http.StatusServiceUnavailable })
+	r.answers(func(int, received) int { return http.StatusBadRequest })
 	config := webhookd.ReplayConfig(t.TempDir(), quick, "- {name: shop, url: '"+r.URL+"'}\n", "- {name: other, url: '"+newReceiver(t).URL+"'}\n")
 	first := webhookd.Run(t, config)
 	first.Post("t", 1, 300)
-	webhookd.Eventually(t, func() bool { return len(r.requests()) > 0 }, "the endpoint is asked")
+	letters := first.AwaitDeadLetters(t, 300)
 	first.TerminateAndExpect(0)
 	attempts := len(r.requests())
 
 	r.answers(func(int, received) int { return http.StatusOK })
 	next := webhookd.Run(t, config)
-	letters := next.ListDeadLetters()
-	require.Len(t, letters, 300)
+	require.Equal(t, letters, next.ListDeadLetters())
 	require.Equal(t, "shop", letters[0].Endpoint)
-	require.Equal(t, "shutdown", letters[0].Reason)
+	require.Equal(t, "rejected", letters[0].Reason)
 	next.Replay(300, "--all")
-	webhookd.Eventually(t, func() bool { return len(r.taken("")) == 300 }, "every event arrives")
-	require.Len(t, r.requests(), attempts+300, "and once")
+	requireAll(t, r, 300)
+	require.Len(t, r.requests(), attempts+300, "each once")
 	before := map[string]string{}
 	for i, request := range r.requests() {
 		if body, known := before[request.ID]; known && i >= attempts {
@@ -42,7 +41,6 @@ func TestOutageEndsAsDeadLettersThatAReplayDeliversOnceEach(t *testing.T) {
 		before[request.ID] = request.body
 	}
 
-	webhookd.Eventually(t, func() bool { return len(next.ListDeadLetters("--replayed", "true")) == 300 }, "the letters are closed")
 	next.Replay(0, "--all")
 	require.Empty(t, next.ListDeadLetters())
 	require.Equal(t, 300.0, next.Metric(`webhookd_endpoint_accepted_events_total{endpoint="shop",origin="replay"}`))
@@ -58,7 +56,7 @@ func TestOnlyTheChosenDeadLettersAreReplayed(t *testing.T) {
 	r.answers(func(int, received) int { return http.StatusBadRequest })
 	p := webhookd.Run(t, webhookd.ReplayConfig(t.TempDir(), quick, "- {name: shop, url: '"+r.URL+"'}\n"))
 	p.Post("t", 1, 5)
-	letters := p.AwaitOpenDeadLetters(t, 5)
+	letters := p.AwaitDeadLetters(t, 5)
 	r.answers(func(int, received) int { return http.StatusOK })
 
 	p.Replay(2, letters[1].ID, letters[3].ID)
@@ -68,12 +66,12 @@ func TestOnlyTheChosenDeadLettersAreReplayed(t *testing.T) {
 		taken = append(taken, event.ID)
 	}
 	require.ElementsMatch(t, []string{letters[1].EventID, letters[3].EventID}, taken)
-	p.AwaitOpenDeadLetters(t, 3)
+	p.AwaitDeadLetters(t, 3)
 	for _, nothing := range [][]string{{"--since", "0s"}, {"--until", "24h"}, {"--endpoint", "none"}, {"--type", "auth.failure"}, {"--error", "500"}} {
 		p.Replay(0, nothing...)
 	}
 	p.Replay(3, "--since", "24h", "--until", time.Now().Add(time.Hour).Format(time.RFC3339), "--endpoint", "shop", "--type", "message.published", "--error", "400")
-	p.AwaitOpenDeadLetters(t, 0)
+	p.AwaitDeadLetters(t, 0)
 }
 
 func TestReplayOfMoreThanAQueueHoldsGoesOnWhileThereIsRoom(t *testing.T) {
@@ -85,14 +83,14 @@ func TestReplayOfMoreThanAQueueHoldsGoesOnWhileThereIsRoom(t *testing.T) {
 		p.Post("t", from, from+49)
 		webhookd.Eventually(t, func() bool { return len(r.requests()) == from+49 }, "rejected")
 	}
-	p.AwaitOpenDeadLetters(t, 500)
+	p.AwaitDeadLetters(t, 500)
 	r.answers(func(int, received) int {
 		time.Sleep(time.Millisecond)
 		return http.StatusOK
 	})
 	p.Replay(500, "--all")
-	p.AwaitOpenDeadLetters(t, 0)
-	require.Len(t, r.taken(""), 500)
+	requireAll(t, r, 500)
+	require.Empty(t, p.ListDeadLetters())
 	require.Len(t, r.requests(), 1000, "each once")
 	require.Zero(t, p.Metric(`webhookd_endpoint_dropped_events_total{endpoint="small",reason="evicted"}`))
 }
@@ -103,9 +101,9 @@ func TestReplayGivesUpOnAQueueThatStaysFull(t *testing.T) {
 	r.answers(func(int, received) int { return http.StatusBadRequest })
 	p := webhookd.Run(t, webhookd.ReplayConfig(t.TempDir(), quick, "- {name: small, url: '"+r.URL+"', queue_size: 100}\n"))
 	p.Post("t", 1, 100)
-	p.AwaitOpenDeadLetters(t, 100)
+	p.AwaitDeadLetters(t, 100)
 	p.Post("t", 101, 120)
-	p.AwaitOpenDeadLetters(t, 120)
+	p.AwaitDeadLetters(t, 120)
 	r.answers(func(int, received) int { return http.StatusServiceUnavailable })
 	began := time.Now()
 	code, stdout, stderr := p.DeadLetters("replay", "--all", "--wait", "1s")
@@ -127,14 +125,14 @@ func TestDeadLettersOnATerminal(t *testing.T) {
 		"admin:\n  listen: 127.0.0.1:0", "admin:\n  listen: "+address, 1)
 	p := webhookd.RunIn(t, dir, config)
 	p.Post("next line \u0085, right-to-left \u202e", 1, 1)
-	letter := p.AwaitOpenDeadLetters(t, 1)[0]
+	letter := p.AwaitDeadLetters(t, 1)[0]
 	file := filepath.Join(dir, "webhookd.yml")
 
 	code, stdout, stderr := webhookd.Command("dead-letters", "list", "--config", file)
 	require.Zero(t, code, stderr)
 	lines := strings.Split(stdout, "\n")
 	require.Len(t, lines, 3)
-	require.Equal(t, []string{"TIME", "ENDPOINT", "TYPE", "REASON", "ATTEMPTS", "ERROR", "REPLAYED", "ID"}, strings.Fields(lines[0]))
+	require.Equal(t, []string{"TIME", "ENDPOINT", "TYPE", "REASON", "ATTEMPTS", "ERROR", "ID"}, strings.Fields(lines[0]))
 	for _, column := range []string{"shop", "message.published", "rejected", letter.ID} {
 		require.Contains(t, lines[1], column)
 	}
@@ -148,7 +146,7 @@ func TestDeadLettersOnATerminal(t *testing.T) {
 	code, stdout, _ = webhookd.Command("dead-letters", "replay", "--config", file, letter.ID)
 	require.Zero(t, code)
 	require.Equal(t, "replayed: 1; their events wait in the queues of their endpoints, or are delivered\n", stdout)
-	webhookd.Eventually(t, func() bool { return len(p.ListDeadLetters()) == 0 }, "the letter is closed")
+	require.Empty(t, p.ListDeadLetters(), "it is no dead letter any more")
 	code, stdout, _ = webhookd.Command("dead-letters", "replay", "--config", file, "--all")
 	require.Zero(t, code)
 	require.Equal(t, "replayed: 0\n", stdout)
@@ -187,7 +185,10 @@ func TestDeadLettersCommandThatCanNotWorkIsAUsageError(t *testing.T) {
 		"no time":            {append([]string{"list", "--since", "yesterday"}, url...), "no time by RFC 3339"},
 		"the future":         {append([]string{"list", "--since=-1h"}, url...), "is in the future"},
 		"no limit":           {append([]string{"list", "--limit", "0"}, url...), "--limit is 0"},
-		"no choice":          {append([]string{"list", "--replayed", "maybe"}, url...), "--replayed"},
+		"nothing to delete":  {append([]string{"delete"}, url...), "give --all"},
+		"an empty choice":    {append([]string{"delete", "--endpoint="}, url...), "it is empty: leave it out to choose all"},
+		"no id to delete":    {append([]string{"delete", ""}, url...), "is no id of a dead letter"},
+		"no pace":            {append([]string{"replay", "--all", "--per-second", "0"}, url...), "--per-second must be 0.1 to 1000000"},
 		"no URL":             {[]string{"list", "--url", "127.0.0.1:9090", "--token", "t"}, "--url is no URL"},
 		"no token":           {[]string{"list", "--url", "http://127.0.0.1:1"}, "admin.token"},
 		"no admin section":   {[]string{"list", "--config", configured("")}, "admin:\n"},

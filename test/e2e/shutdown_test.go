@@ -50,23 +50,22 @@ func TestSIGTERMWithAnEndpointAwayTellsWhatIsLost(t *testing.T) {
 	require.Equal(t, 5000, p.Await("events are LOST: they were still held, and no place keeps them").Number("events"))
 }
 
-func TestSIGTERMWithADeadLetterFolderLosesNothing(t *testing.T) {
+func TestSIGTERMWithAStoreKeepsWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	r.answers(func(int, received) int { return http.StatusServiceUnavailable })
-	dir := filepath.Join(t.TempDir(), "dead letters")
-	p := webhookd.Run(t, webhookd.IngestConfig("", "- {name: away, url: '"+r.URL+"'}\n")+"dead_letters: {dir: '"+dir+"'}\n")
+	config := webhookd.ReplayConfig(filepath.Join(t.TempDir(), "kept here"), quick, "- {name: away, url: '"+r.URL+"'}\n")
+	p := webhookd.Run(t, config)
 	p.Post("t", 1, 5000)
 	p.TerminateAndExpect(0)
+	require.Zero(t, p.Summary("away").Number("dead_lettered", "total"))
+	require.Zero(t, p.Summary("away").Number("lost"))
 
-	letters, torn := webhookd.DeadLetters(t, dir)
-	require.Zero(t, torn)
-	ids := map[string]bool{}
-	for _, letter := range letters {
-		require.Equal(t, "shutdown", letter.Reason)
-		ids[letter.Event.ID] = true
-	}
-	require.Len(t, ids, 5000)
+	r.answers(func(int, received) int { return http.StatusOK })
+	next := webhookd.Run(t, config)
+	requireAll(t, r, 5000)
+	require.Empty(t, next.ListDeadLetters())
+	next.TerminateAndExpect(0)
 }
 
 func TestSecondSignalStopsAtOnce(t *testing.T) {

@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"bufio"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -87,4 +89,20 @@ func waitingForItsConfiguration(t *testing.T, command string) (p *webhookd.Proce
 	}, "the program reads its configuration")
 	t.Cleanup(func() { _ = pipe.Close() })
 	return p, pipe
+}
+
+func TestLogThatNobodyReadsAnyMoreDoesNotEndTheProgram(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "webhookd.yml")
+	require.NoError(t, os.WriteFile(file, []byte(webhookd.IngestConfig("", "- {name: a, url: 'http://127.0.0.1:1'}\n")), 0o600))
+	command := webhookd.NewCommand("run", "--config", file)
+	log, err := command.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	for lines := bufio.NewScanner(log); lines.Scan() && !strings.Contains(lines.Text(), "webhookd runs"); {
+	}
+	require.NoError(t, log.Close())
+	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, command.Wait(), "it says that it stops, to nobody")
 }

@@ -56,12 +56,3 @@ func awaitAll(t *testing.T, p *webhookd.Process, endpoint, fate string, events i
 	webhookd.Eventually(t, func() bool { return accountOf(t, p, endpoint)[fate] == events }, "all events are "+fate)
 	require.Equal(t, events, accountOf(t, p, endpoint)["accepted"])
 }
-
-// awaitDeadLettered waits until all events of the endpoint are dead-lettered, and kept or lost.
-func awaitDeadLettered(t *testing.T, p *webhookd.Process, endpoint string, events int) {
-	t.Helper()
-	awaitAll(t, p, endpoint, "dead_lettered", events)
-	webhookd.Eventually(t, func() bool {
-		return p.Metric(`webhookd_endpoint_held_bytes{endpoint="`+endpoint+`"}`) == 0
-	}, "dead letters leave the endpoint")
-}

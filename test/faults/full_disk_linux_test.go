@@ -38,37 +38,6 @@ func TestFullDiskForTheLogStopsNothing(t *testing.T) {
 	p.TerminateAndExpect(3)
 }
 
-func TestFullDiskForDeadLettersIsCountedAsLossUntilThereIsRoom(t *testing.T) {
-	t.Parallel()
-	disk := newSmallDisk(t)
-	healthy := newStopwatch(t)
-	p := webhookd.Run(t, webhookd.IngestConfig(settings(timeout),
-		endpoint("healthy", healthy.URL, "calm, storm"),
-		endpoint("rejecting", newRejectingReceiver(t), "storm"))+"dead_letters: {dir: '"+disk+"'}\n")
-	endAudit := audit(t, p)
-
-	pour(p, "calm", 1, 125)
-	calm := healthy.lap(t, 125)
-	free := fill(t, disk)
-	pour(p, "storm", 126, 100)
-	requirePrompt(t, calm, healthy.lap(t, 100), timeout)
-	awaitDeadLettered(t, p, "rejecting", 100)
-	lost := accountOf(t, p, "rejecting")["lost"]
-	require.Positive(t, lost)
-	p.Await("a dead letter is not kept")
-
-	free()
-	pour(p, "storm", 226, 100)
-	awaitDeadLettered(t, p, "rejecting", 200)
-	require.Equal(t, lost, accountOf(t, p, "rejecting")["lost"])
-
-	endAudit()
-	p.TerminateAndExpect(3)
-	letters, torn := webhookd.DeadLetters(t, disk)
-	require.Len(t, letters, 200-lost)
-	require.LessOrEqual(t, torn, 1, "the line at which the disk was full")
-}
-
 // newSmallDisk is a folder on a disk of its own that has room for 256 KiB.
 func newSmallDisk(t *testing.T) (dir string) {
 	t.Helper()

@@ -97,13 +97,3 @@ func newMisnamedReceiver(t *testing.T) (url string) {
 	t.Cleanup(server.Close)
 	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
 }
-
-// newRejectingReceiver takes no event, now or later.
-func newRejectingReceiver(t *testing.T) (url string) {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusBadRequest)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
-}

@@ -10,8 +10,8 @@ type passage struct {
 	*event
 	order    int // of acceptance
 	came     time.Time
-	cargo    *cargo      // nil: never sent
-	replayed *keptLetter // nil: it was forwarded
+	cargo    *cargo // nil: never sent
+	replayed bool   // it was a dead letter before
 	fate     string
 }
 

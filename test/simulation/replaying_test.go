@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"testing/synctest"
+	"time"
 
 	"github.com/fluxmq/webhookd/store"
 )
@@ -23,16 +24,8 @@ func (a replaying) String() string {
 type keptLetter struct {
 	*event
 	oracle *oracle
-	state  letterState
+	at     time.Time // when it was given up
 }
-
-type letterState int
-
-const (
-	openLetter letterState = iota
-	onItsWay
-	closedLetter
-)
 
 // perform replays while all letters are kept: memory has room for the latest ones only.
 func (a replaying) perform(r *run) {
@@ -48,7 +41,7 @@ func (a replaying) perform(r *run) {
 	expected := r.replay(filter)
 	expected.Until = result.Until
 	if err != nil || result != expected {
-		r.breaks("a replay offers every open dead letter to its endpoint, once, and makes no event give way", "%+v (%v), not %+v", result, err, expected)
+		r.breaks("a replay offers every dead letter to its endpoint, once, and makes no event give way", "%+v (%v), not %+v", result, err, expected)
 	}
 }
 
@@ -60,42 +53,35 @@ func (r *run) keptBytes() int {
 	return bytes
 }
 
+// replay gives the oracles the events that their endpoints have room for, which are no letters any more.
 func (r *run) replay(filter store.DeadLetterFilter) (result store.ReplayResult) {
 	full := map[*oracle]bool{}
+	now := time.Now()
+	var kept []*keptLetter
 	for _, l := range r.kept {
 		o := l.oracle
-		switch {
-		case filter.Endpoint != "" && filter.Endpoint != o.Name, l.state == closedLetter:
-		case l.state == onItsWay:
-			result.Left++
-		case full[o] || !o.fits(len(o.held), o.bytes(), l.event):
+		if filter.Endpoint != "" && filter.Endpoint != o.Name || !l.at.Before(now) {
+			kept = append(kept, l)
+			continue
+		}
+		result.Chosen++
+		if full[o] || !o.fits(len(o.held), o.bytes(), l.event) {
 			full[o] = true
 			result.Left++
 			o.seen["no room for a replay"]++
-		default:
-			result.Accepted++
-			l.state = onItsWay
-			o.acceptReplay(l)
+			kept = append(kept, l)
+			continue
 		}
+		result.Accepted++
+		o.acceptReplay(l.event)
 	}
+	r.kept = kept
 	return result
 }
 
-func (o *oracle) acceptReplay(l *keptLetter) {
-	o.accept(l.event)
-	o.passages[l.event].replayed = l
+func (o *oracle) acceptReplay(e *event) {
+	o.accept(e)
+	o.passages[e].replayed = true
 	o.account.acceptedReplay++
 	o.seen["replayed"]++
-}
-
-// endReplay takes the fate of a replayed event: its letter is closed when it was delivered, or has a letter of its own.
-func (p *passage) endReplay(fate string, seen map[string]int) {
-	switch {
-	case p.replayed == nil:
-	case fate == evicted:
-		p.replayed.state = openLetter
-		seen["replay evicted"]++
-	default:
-		p.replayed.state = closedLetter
-	}
 }

@@ -221,7 +221,9 @@ func (o *oracle) backoff(n int) time.Duration {
 // settle gives an event its fate.
 func (o *oracle) settle(p *passage, fate string) {
 	p.fate = fate
-	p.endReplay(fate, o.seen)
+	if p.replayed && fate == evicted {
+		o.seen["replay evicted"]++
+	}
 	o.held = slices.DeleteFunc(o.held, func(other *passage) bool { return other == p })
 	if p.cargo != nil {
 		o.unload(p)

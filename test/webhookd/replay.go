@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -12,9 +11,9 @@ import (
 // AdminToken is the admin.token of ReplayConfig.
 const AdminToken = "admin-t0ken"
 
-// ReplayConfig is IngestConfig with a folder for dead letters, and a token to see and replay them.
+// ReplayConfig is IngestConfig with a store in this folder, and a token to see and replay dead letters.
 func ReplayConfig(dir, webhook string, endpoints ...string) string {
-	return IngestConfig(webhook, endpoints...) + "  token: " + AdminToken + "\ndead_letters: {dir: '" + dir + "'}\n"
+	return IngestConfig(webhook, endpoints...) + "  token: " + AdminToken + "\nstore: {dir: '" + dir + "'}\n"
 }
 
 // ListedLetter is what tests look at in a dead letter that the program lists.
@@ -23,10 +22,6 @@ type ListedLetter struct {
 	Endpoint string
 	Reason   string
 	EventID  string `json:"event_id"`
-	Replayed *struct {
-		Time time.Time
-		Fate string
-	}
 }
 
 // ListDeadLetters lists what `webhookd dead-letters list` does with these flags, however many there are.
@@ -60,13 +55,13 @@ func (p *Process) Replay(accepted int, flags ...string) {
 	require.Equal(p.t, accepted, result.Accepted, stderr)
 }
 
-// AwaitOpenDeadLetters waits until so many dead letters are open.
-func (p *Process) AwaitOpenDeadLetters(t *testing.T, letters int) []ListedLetter {
+// AwaitDeadLetters waits until there are so many dead letters.
+func (p *Process) AwaitDeadLetters(t *testing.T, letters int) []ListedLetter {
 	t.Helper()
-	var open []ListedLetter
+	var listed []ListedLetter
 	Eventually(t, func() bool {
-		open = p.ListDeadLetters()
-		return len(open) == letters
-	}, "dead letters are open")
-	return open
+		listed = p.ListDeadLetters()
+		return len(listed) == letters
+	}, "there are so many dead letters")
+	return listed
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -117,7 +118,7 @@ func (p *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.print(r, signature+what, strconv.Itoa(status), items)
 	if status != http.StatusOK && p.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds()+0.5)))
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
 	w.WriteHeader(status)
 }

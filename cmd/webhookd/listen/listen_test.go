@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -122,7 +123,7 @@ func TestSecretThatIsNoneIsNotShown(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("topsecret"), 0o600))
 	for _, secret := range []string{"topsecret", "whsec_topsecret", "@" + file, "@/no/such/file", "@/dev/zero", ""} {
-		_, err := newVerifier([]string{secretOne, secret})
+		_, err := New(Options{Secrets: []string{secretOne, secret}}, io.Discard)
 		require.ErrorContains(t, err, "--secret")
 		require.NotContains(t, err.Error(), "topsecret")
 	}
@@ -152,6 +153,7 @@ func TestBodyIsReadWithinABound(t *testing.T) {
 			}
 			require.Equal(t, c.status, post(t, url, c.body, header))
 			require.Contains(t, printed(), c.says)
+			require.Equal(t, 1, strings.Count(printed(), "\n"))
 		})
 	}
 }
@@ -184,6 +186,10 @@ func TestWhatArrivedIsDescribed(t *testing.T) {
 		"what looks like one":   {false, "application/json", `[{"a": 1}, `, `[{"a": 1}, `, 0, ""},
 		"more than anyone sees": {false, "application/json", many, "array of 150", 101, "… and 50 more"},
 		"all of it":             {true, "application/json", many, "array of 150", 150, "0"},
+		"the longest line":      {false, "", strings.Repeat("x", 400), strings.Repeat("x", 400), 0, ""},
+		"a longer line":         {false, "", strings.Repeat("x", 401), strings.Repeat("x", 400) + "…", 0, ""},
+		"a character cut apart": {false, "", "x" + strings.Repeat("é", 200), "x" + strings.Repeat("é", 199) + "…", 0, ""},
+		"a longer line, whole":  {true, "", strings.Repeat("x", 401), strings.Repeat("x", 401), 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			what, items := (&Options{Full: c.full}).described(c.contentType, []byte(c.body))

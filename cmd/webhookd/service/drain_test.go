@@ -72,6 +72,30 @@ func TestDrainTellsOfTenEndpointsAtATime(t *testing.T) {
 	require.NotContains(t, log, "endpoint=e2 why")
 }
 
+func TestDrainTellsFirstOfWhatHoldsMost(t *testing.T) {
+	log := &logBuffer{}
+	(&Service{log: slog.New(slog.NewTextHandler(log, nil))}).reportDrain(router.Stats{
+		Mailbox: delivery.Ledger{Waiting: 5},
+		Endpoints: []actors.EndpointStats{
+			{Name: "a", Ledger: delivery.Ledger{InFlight: 2}},
+			{Name: "b", Ledger: delivery.Ledger{Retrying: 3, Waiting: 1}},
+			{Name: "c", Ledger: delivery.Ledger{Waiting: 1}},
+			{Name: "d", Ledger: delivery.Ledger{Accepted: 7}},
+		},
+	})
+	var said []string
+	for line := range strings.Lines(log.String()) {
+		_, line, _ = strings.Cut(strings.TrimSpace(line), "msg=")
+		said = append(said, line)
+	}
+	require.Equal(t, []string{
+		"draining events=12 not_routed_yet=5 endpoints=3",
+		`"draining waits for an endpoint" endpoint=b why="waiting for a retry" in_flight=0 waiting=1 retrying=3 breaker=closed`,
+		`"draining waits for an endpoint" endpoint=a why="requests in flight" in_flight=2 waiting=0 retrying=0 breaker=closed`,
+		`"draining waits for an endpoint" endpoint=c why="waiting to be sent" in_flight=0 waiting=1 retrying=0 breaker=closed`,
+	}, said)
+}
+
 func TestShortDrainSaysNothing(t *testing.T) {
 	require.NotContains(t, drained(t, 1, 4*time.Second), "draining")
 }

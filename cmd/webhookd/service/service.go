@@ -13,6 +13,7 @@ import (
 	"github.com/fluxmq/webhookd/router"
 	"github.com/fluxmq/webhookd/source/ingest"
 	"github.com/fluxmq/webhookd/source/mqttbroker"
+	"github.com/fluxmq/webhookd/store"
 )
 
 // Service is a running program.
@@ -23,7 +24,7 @@ type Service struct {
 	log             *slog.Logger
 	sources         []source
 	shutdownTimeout time.Duration
-	hasPlace        bool // for dead letters, on a disk
+	store           *store.Store // nil: all is in memory
 }
 
 // Doors is what listens. What is not configured is nil.
@@ -69,11 +70,18 @@ func newDoors(cfg config.Config, handle *router.Handle, log *slog.Logger) (Doors
 
 // Start runs everything. Nothing is left running when it fails.
 func Start(cfg config.Config, log *slog.Logger) (*Service, error) {
-	handle, err := router.Spawn(newActorSystem(log), cfg, router.WithLogger(log))
+	kept, err := openStore(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{log: log, Router: handle, shutdownTimeout: cfg.Webhook.ShutdownTimeout, hasPlace: cfg.Store.Dir != ""}
+	s := &Service{log: log, shutdownTimeout: cfg.Webhook.ShutdownTimeout, store: kept}
+	handle, err := router.Spawn(newActorSystem(log), cfg, router.WithLogger(log), router.WithStore(kept))
+	if err != nil {
+		return nil, errors.Join(err, s.closeStore())
+	}
+	s.Router = handle
+	s.tellOfMemory()
+	s.tellOfAbsent()
 	if s.Doors, err = newDoors(cfg, handle, log); err == nil {
 		s.sources = s.Doors.sources()
 		err = s.open()

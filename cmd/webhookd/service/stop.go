@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ func (s *Service) Stop(ctx context.Context) error {
 		s.Admin.SetReady(false)
 	}
 	s.closeSources(ctx)
-	err := s.drain(ctx)
+	err := errors.Join(s.drain(ctx), s.closeStore())
 	s.summarize()
 	if s.Admin != nil {
 		if err := s.Admin.Close(ctx); err != nil {

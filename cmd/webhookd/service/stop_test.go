@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/config"
@@ -134,12 +135,18 @@ func TestRequestThatIsHalfSentDecidesNothing(t *testing.T) {
 }
 
 func TestWhatIsHeldIsDeliveredAlthoughASourceNeverCloses(t *testing.T) {
-	r := newReceiver(t, false)
-	s, log := running(t, r.URL, 2*time.Second)
+	r := newReceiver(t, true)
+	s, log := running(t, r.URL, 4*time.Second)
 	released := make(chan struct{})
 	defer close(released)
 	s.sources = append([]source{{"stuck", func(context.Context) error { <-released; return nil }}}, s.sources...)
 	s.post(t, 100)
+	var draining sync.WaitGroup
+	defer draining.Wait()
+	draining.Go(func() {
+		assert.Eventually(t, func() bool { return strings.Contains(log.String(), "the drain begins without it") }, 10*time.Second, 5*time.Millisecond)
+		r.answer()
+	})
 
 	require.NoError(t, s.Stop(t.Context()))
 
@@ -205,6 +212,38 @@ func TestNothingIsLeftRunningWhereAStartFails(t *testing.T) {
 	require.True(t, found)
 	_, err = net.Dial("tcp", strings.TrimSpace(strings.SplitN(address, "\n", 2)[0]))
 	require.Error(t, err, "the broker is closed again")
+}
+
+func TestEachDoorWhoseAddressIsTakenEndsTheStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	listen := taken.Addr().String()
+	for door, configure := range map[string]func(cfg *config.Config){
+		"admin":       func(cfg *config.Config) { cfg.Admin = &config.Admin{Listen: listen} },
+		"MQTT broker": func(cfg *config.Config) { cfg.Sources.MQTTBroker = &config.MQTTBroker{Listen: listen} },
+		"ingest": func(cfg *config.Config) {
+			cfg.Sources.Ingest = &config.Ingest{Listen: listen, MaxBodyBytes: config.DefaultMaxBodyBytes}
+		},
+	} {
+		cfg := config.Default()
+		cfg.Webhook.Enabled = true
+		configure(&cfg)
+		require.NoError(t, Check(cfg), "a check opens nothing")
+		_, err := Start(cfg, slog.New(slog.DiscardHandler))
+		require.ErrorContains(t, err, "address already in use", door)
+	}
+}
+
+func TestAdminSideShowsTheBroker(t *testing.T) {
+	s, _ := running(t, newReceiver(t, false).URL, time.Second)
+	defer func() { require.NoError(t, s.Stop(context.Background())) }()
+	response, err := http.Get("http://" + s.Admin.Addr().String() + "/metrics")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	metrics, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(metrics), "webhookd_mqtt_broker_bytes{")
 }
 
 // logBuffer is a log that is read while it is written.

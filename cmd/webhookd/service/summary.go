@@ -28,21 +28,20 @@ func (s *Service) summarize() {
 			"delivered", endpoint.Of(delivery.Delivered),
 			fates(endpoint.Ledger, delivery.KindDropped),
 			fates(endpoint.Ledger, delivery.KindDeadLettered),
+			"kept", endpoint.Kept,
 			"lost", endpoint.Lost,
 		)
 	}
 	if lost := stats.Lost(); lost > 0 {
 		s.complainOf(lost)
 	}
+	if kept := stats.Kept(); kept > 0 {
+		s.log.Info("events are kept in the store: the next start delivers them", "events", kept)
+	}
 	s.tellOfFullQueues(stats)
 }
 
 func (s *Service) complainOf(lost uint64) {
-	if s.hasPlace {
-		s.log.Error("events are LOST: they could not be written into the store", "events", lost,
-			"advice", "the log says why where it says that a dead letter is not kept: check that the disk has room")
-		return
-	}
 	s.log.Error("events are LOST: they were still held, and no place keeps them", "events", lost,
 		"advice", "set store.dir, or give shutdown_timeout more time")
 }

@@ -9,7 +9,7 @@ import (
 
 func TestJSONForATerminalIsPrintableAndMeansTheSame(t *testing.T) {
 	for _, text := range []string{
-		"", "plain", "größer → 日本", "quotes \" and \\", "line\nend\ttab", "\x00\x1b[31m\a\x7f", "C1 \u0085\u009b", "\u202eright to left", "\U000e0001 tag", "\ufeff",
+		"", "plain", "größer → 日本", "quotes \" and \\", "line\nend\ttab", "\x00\x1b[31m\a\x7f", "C1 \u0085\u009b", "\u202eright to left", "\U000e0001 tag", "\ufeff", "\uffff",
 	} {
 		given, err := json.Marshal(map[string]string{"text": text})
 		require.NoError(t, err)
