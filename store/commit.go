@@ -110,8 +110,15 @@ func (s *Store) nextRound(all bool) *round {
 		return nil
 	}
 	defer s.mu.Unlock()
-	round := s.take()
+	gatheredBy := time.Now()
+	if !all && !s.gather.urgent {
+		gatheredBy = gatheredBy.Add(-s.pace.delay(s.delay))
+	}
+	round := s.take(gatheredBy)
 	s.pace.judge(len(round.entries))
+	if !s.gather.empty() {
+		s.awake()
+	}
 	return round
 }
 

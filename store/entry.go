@@ -79,11 +79,6 @@ func (s *Store) enter(entry *entry, receipt func(error)) (now bool, err error) {
 		return true, nil
 	}
 	s.gather.add(entry)
-	for _, hold := range entry.holds {
-		if hold.letter != nil {
-			s.gather.giveUp(hold.held, hold.letter)
-		}
-	}
 	if s.gather.open == 1 {
 		s.awake()
 	}

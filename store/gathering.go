@@ -17,7 +17,7 @@ type gathering struct {
 	since   time.Time             // since when there is something else; zero: there is nothing else
 
 	tries   map[triesKey]TriesRecord
-	letters []*letterToKeep
+	letters []*letterToKeep // of events that the keeper has
 	ends    []EndRecord
 	deleted []uuid.UUID
 	touched map[*Held]struct{} // their accounts changed
@@ -119,27 +119,31 @@ func (g *gathering) empty() bool {
 		len(g.deleted) == 0 && !g.trim
 }
 
-// take makes a round of all that is gathered. What is gathered from then on waits for the next one.
-func (s *Store) take() *round {
+// take makes a round of what is gathered, with the entries that were gathered by the given time: younger ones may still end
+// before they are written. What is gathered from then on waits for the next round.
+func (s *Store) take(gatheredBy time.Time) *round {
 	g := &s.gather
-	r := &round{group: &Group{Endpoints: map[string]EndpointRecord{}}, letters: g.letters, claimed: slices.Clone(g.deleted), waiting: g.waiting, bytes: g.bytes}
-	for _, e := range g.entries.Items() {
-		if e.open > 0 {
+	r := &round{group: &Group{Endpoints: map[string]EndpointRecord{}}, claimed: slices.Clone(g.deleted), waiting: g.waiting}
+	for g.entries.Len() > 0 && !g.entries.At(0).since.After(gatheredBy) {
+		if e, _ := g.entries.Pop(); e.open > 0 {
 			s.takeEntry(r, e)
 		}
 	}
 	for _, record := range g.tries {
 		r.group.Tries = append(r.group.Tries, record)
 	}
-	for _, letter := range g.letters {
+	r.letters = append(r.letters, g.letters...)
+	for _, letter := range r.letters {
 		r.group.Letters = append(r.group.Letters, letter.record)
 	}
 	r.group.Ends, r.group.Deleted = g.ends, g.deleted
-	r.group.Trim = s.letterBounds(g.trim || len(g.letters) > 0)
+	r.group.Trim = s.letterBounds(g.trim || len(r.letters) > 0)
 	for held := range g.touched {
 		r.group.Endpoints[held.name] = held.snapshot()
 	}
-	s.gather = gathering{bytes: g.bytes, refused: g.refused, committing: r}
+	s.gather = gathering{
+		entries: g.entries, open: g.open - len(r.entries), bytes: g.bytes, refused: g.refused, committing: r,
+	}
 	return r
 }
 
@@ -152,9 +156,9 @@ func (s *Store) takeEntry(r *round, e *entry) {
 	}
 	for _, h := range holds {
 		h.state = committing
-		h.held.record.Account.accept(h)
-		if h.letter == nil {
-			h.held.record.hold(h)
+		h.held.record.accept(h)
+		if h.letter != nil {
+			r.letters = append(r.letters, h.letter)
 		}
 		h.held.record.Last = max(h.held.record.Last, h.place.Number)
 		h.held.touch()
@@ -169,6 +173,7 @@ func (s *Store) takeEntry(r *round, e *entry) {
 		}
 	}
 	r.entries = append(r.entries, e)
+	r.bytes += int64(e.event.Size())
 }
 
 func (e *entry) openHolds() []*hold {

@@ -49,10 +49,7 @@ func (h *Held) present() EndpointRecord {
 	record := h.snapshot()
 	for _, hold := range h.uncommitted {
 		if hold.state == gathered {
-			record.Account.accept(hold)
-			if hold.letter == nil {
-				record.hold(hold)
-			}
+			record.accept(hold)
 		}
 	}
 	return record
@@ -66,7 +63,13 @@ func (h *Held) snapshot() EndpointRecord {
 	return record
 }
 
-func (r *EndpointRecord) hold(h *hold) {
+// accept takes in a hold that is written, or given up as it is.
+func (r *EndpointRecord) accept(h *hold) {
+	r.Account.accept(h)
+	if h.letter != nil {
+		r.Account.DeadLettered[h.letter.record.Letter.Reason]++
+		return
+	}
 	volume := &r.Held[h.place.Class]
 	volume.Events++
 	volume.Bytes += int64(h.size())

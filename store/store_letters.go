@@ -24,17 +24,14 @@ func (s *Store) GiveUp(place delivery.Place, letter *DeadLetter, kept func(error
 	letter.ID = s.ids.next()
 	s.latest.add(letter)
 	h := s.held[letter.Endpoint]
-	keep := &letterToKeep{LetterRecord{place, letter}, kept}
-	h.record.Account.DeadLettered[letter.Reason]++
+	keep := &letterToKeep{record: LetterRecord{place, letter}, kept: kept}
 	s.bytes -= int64(letter.Event.Size())
 	if hold := h.uncommitted[place.Number]; hold != nil && hold.state == gathered {
-		hold.letter = keep
-		if !hold.entry.routed {
-			return // it is gathered with its event
-		}
-	} else {
-		h.record.release(delivery.Stub{Place: place, Size: letter.Event.Size()})
+		hold.letter = keep // it is written with its event
+		return
 	}
+	h.record.Account.DeadLettered[letter.Reason]++
+	h.record.release(delivery.Stub{Place: place, Size: letter.Event.Size()})
 	s.gather.giveUp(h, keep)
 	s.awake()
 }

@@ -523,3 +523,46 @@ func ids(letters []*store.DeadLetterRecord) []uuid.UUID {
 	}
 	return ids
 }
+
+// TestYoungEventsAreNotWrittenBesideAnOldOne has one event that takes long among others that end in time.
+func TestYoungEventsAreNotWrittenBesideAnOldOne(t *testing.T) {
+	virtually(t, func(r *rig) {
+		_, slow := r.accept("slow", "a")
+		for i := range 20 {
+			stubs, _ := r.accept(fmt.Sprint("quick", i), "a")
+			after(time.Millisecond)
+			r.Endpoint("a").End(stubs[0], delivery.Delivered)
+		}
+		requireSafe(t, slow)
+		stats := r.Stats()
+		require.EqualValues(t, 1, stats.Written)
+		require.EqualValues(t, 20, stats.Spared)
+	})
+}
+
+// TestLetterFollowsWithItsEvent gives up an event that is too young for the group that another one is due for.
+func TestLetterFollowsWithItsEvent(t *testing.T) {
+	virtually(t, func(r *rig) {
+		for range 5 { // so that a group waits
+			stubs, _ := r.accept("quick", "a")
+			r.Endpoint("a").End(stubs[0], delivery.Delivered)
+		}
+		r.accept("old", "a")
+		after(commitDelay / 2)
+		e, kept := event(t, "young"), &receipt{}
+		place := delivery.Place{Class: messages.ClassMessage, Number: 7}
+		r.Route(e)
+		r.Endpoint("a").Accept(delivery.Acceptance{Place: place, Event: e, At: time.Now()})
+		r.Routed(nil)
+		r.GiveUp(place, letterOf("a", e), kept.give)
+		after(commitDelay / 2)
+		requireNotGiven(t, kept)
+		requireBalanced(t, "a", r.Endpoints()["a"])
+		after(commitDelay / 2)
+		requireSafe(t, kept)
+		r.crash()
+		require.Equal(t, []string{"old"}, r.held("a"))
+		require.Len(t, r.list(), 1)
+		requireBalanced(t, "a", r.Endpoints()["a"])
+	})
+}
