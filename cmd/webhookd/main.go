@@ -27,6 +27,7 @@ type commandLine struct {
 	Demo        demoCommand        `cmd:"" help:"Show it all on this machine: a broker, a client, a receiver that fails now and then."`
 	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them; fail, delay or hang on demand."`
 	DeadLetters deadLettersCommand `cmd:"" help:"List, show, replay, delete and export the events that a running webhookd gave up."`
+	Store       storeCommand       `cmd:"" help:"Look at, check or compact a store that no program uses."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`

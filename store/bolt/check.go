@@ -30,6 +30,10 @@ func (e *newerError) Error() string {
 	return "it was written by a later version of webhookd, in " + e.format + ", and is left as it is"
 }
 
+func laterVersion(version uint32) *newerError {
+	return &newerError{fmt.Sprintf("version %d of the store's format", version)}
+}
+
 func (s *soundness) err() error {
 	if s.problems > 1 {
 		return fmt.Errorf("%w (and %d more)", s.first, s.problems-1)
@@ -105,7 +109,7 @@ func checkPages(file *os.File, brief bool) *soundness {
 func (s *soundness) version(key, value []byte) {
 	if f, err := unseal(kindVersion, key, value); err == nil {
 		if version := f.uint32(); version > formatVersion {
-			s.newer = &newerError{fmt.Sprintf("version %d of the store's format", version)}
+			s.newer = laterVersion(version)
 		}
 	}
 }

@@ -128,7 +128,26 @@ func inspect(dir string, read func(*os.File, *bbolt.Tx) error) (err error) {
 		return fmt.Errorf("open %s: %w", folder.path(), err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return readWithin(db, func(tx *bbolt.Tx) error { return read(file, tx) })
+	return readWithin(db, func(tx *bbolt.Tx) error {
+		if err := known(tx); err != nil {
+			return fmt.Errorf("%s: %w", folder.path(), err)
+		}
+		return read(file, tx)
+	})
+}
+
+// known fails for a file that is no store's, or one of a later version.
+func known(tx *bbolt.Tx) error {
+	for _, name := range buckets {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("it is no store's file, or damaged: it has no bucket %s", name)
+		}
+	}
+	version, err := readVersion(tx.Bucket(metaBucket))
+	if err == nil && version > formatVersion {
+		err = laterVersion(version)
+	}
+	return err
 }
 
 func readWithin(db *bbolt.DB, read func(*bbolt.Tx) error) (err error) {
