@@ -17,6 +17,7 @@ func options() *bbolt.Options {
 		Timeout:        lockTimeout,
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
+		Logger:         newFailures(),
 	}
 }
 

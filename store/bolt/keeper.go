@@ -24,6 +24,7 @@ type Keeper struct {
 	file   os.FileInfo // of the file that db is of
 	broken error       // why there is no db
 	looked bool        // all pages were looked through when it was opened
+	failed error       // of the latest Commit: nothing may be written until it is opened again
 
 	stats sync.Mutex
 	usage store.Usage // as of the latest commit
@@ -78,8 +79,12 @@ func (k *Keeper) Commit(group *store.Group) (store.Trimmed, error) {
 	if k.db == nil {
 		return store.Trimmed{}, k.broken
 	}
+	if k.failed != nil {
+		return store.Trimmed{}, k.failed
+	}
 	trimmed, letters, err := k.commit(group)
 	if err != nil {
+		k.failed = err
 		return store.Trimmed{}, fmt.Errorf("write to %s: %w", k.folder.path(), err)
 	}
 	if err := k.folder.stillHas(k.file); err != nil {
@@ -104,7 +109,7 @@ func (k *Keeper) commit(group *store.Group) (trimmed store.Trimmed, after state,
 	if err := change.make(group); err != nil {
 		return trimmed, after, err
 	}
-	return change.trimmed, change.state, tx.Commit()
+	return change.trimmed, change.state, commitTx(tx)
 }
 
 // measure notes how much room the file takes.
@@ -145,7 +150,7 @@ func (k *Keeper) Close() error {
 	if errors.Is(k.broken, errClosed) {
 		return nil
 	}
-	if k.db != nil {
+	if k.db != nil && k.failed == nil {
 		if err := k.folder.markClosed(k.db); err != nil {
 			k.log.Warn("the store will take longer to open", "error", err)
 		}
@@ -227,7 +232,7 @@ func (k *Keeper) use(db *bbolt.DB) (err error) {
 	}); err != nil {
 		return fmt.Errorf("read %s: %w", k.folder.path(), err)
 	}
-	k.db, k.file, k.broken = db, file, nil
+	k.db, k.file, k.broken, k.failed = db, file, nil, nil
 	k.measure(s)
 	return nil
 }

@@ -107,7 +107,8 @@ func (f *folder) markClosed(db *bbolt.DB) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	defer tx.Rollback() // nothing, after a commit
+	if err := commitTx(tx); err != nil {
 		return fmt.Errorf("write the list of free pages: %w", err)
 	}
 	mark, err := f.closedMark()
