@@ -16,6 +16,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/fluxmq/webhookd/config"
+	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 	"github.com/fluxmq/webhookd/router"
 	"github.com/fluxmq/webhookd/store"
@@ -26,7 +27,8 @@ const (
 	producers       = 8
 	underWay        = 64 // of each producer
 	heldEvents      = 1_000_000
-	keptConnections = 64
+	heldBytes       = 400 // of each body, about
+	keptConnections = 16
 )
 
 // nowhere is an address where nobody listens: an endpoint that is away.
@@ -91,7 +93,7 @@ func measureKeeping(receiver *receiverProcess, duration time.Duration, rounds in
 	return nil
 }
 
-// measureHealthy compares deliveries to an endpoint that is well, of producers that wait for their receipts.
+// measureHealthy compares deliveries to an endpoint that keeps up: twice as many events are on their way as it has workers.
 func measureHealthy(receiver *receiverProcess, duration time.Duration, rounds int) error {
 	var with, without []float64
 	share := 0.0
@@ -124,18 +126,8 @@ func healthyRate(dir string, receiver *receiverProcess, duration time.Duration, 
 		return 0, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	var producing sync.WaitGroup
-	var delivered atomic.Int64
-	for range keptConnections {
-		producing.Go(func() {
-			for ctx.Err() == nil {
-				envelope := newHeld()
-				if k.NotifySafe(ctx, envelope) == nil {
-					delivered.Add(int64(envelope.Size()))
-				}
-			}
-		})
-	}
+	ended := make(chan error, 1)
+	go func() { ended <- supplyKept(ctx, k) }()
 	time.Sleep(warmUp)
 	_, before := receiver.report()
 	began := time.Now()
@@ -143,11 +135,25 @@ func healthyRate(dir string, receiver *receiverProcess, duration time.Duration, 
 	counted, after := receiver.report()
 	took := time.Since(began)
 	stop()
-	producing.Wait()
+	err = errors.Join(before, after, <-ended)
 	if share != nil {
-		*share = float64(k.store.Stats().WrittenBytes) / float64(delivered.Load())
+		delivered := k.Stats().Endpoints[0].Of(delivery.Delivered) * heldBytes
+		*share = float64(k.store.Stats().WrittenBytes) / float64(delivered)
 	}
-	return float64(counted.Events) / took.Seconds(), errors.Join(before, after, k.stop())
+	return float64(counted.Events) / took.Seconds(), errors.Join(err, k.stop())
+}
+
+func supplyKept(ctx context.Context, k *keeping) error {
+	for ctx.Err() == nil {
+		stats := k.Handle.Stats()
+		for range 2*keptConnections - stats.Endpoints[0].Ledger.Held() - stats.Mailbox.Held() {
+			if err := k.NotifyAll(ctx, newHeld()); err != nil {
+				return err
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
 }
 
 // measureReceipts fills the folder with a million events for an endpoint that is away.
