@@ -49,10 +49,22 @@ func (f *folder) beginNew() (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Update(makeBuckets); err != nil {
+	if err := fillNew(db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+func fillNew(db *bbolt.DB) error {
+	tx, err := db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing, after a commit
+	if err := makeBuckets(tx); err != nil {
+		return err
+	}
+	return commitTx(tx)
 }
 
 func makeBuckets(tx *bbolt.Tx) error {

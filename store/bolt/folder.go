@@ -44,6 +44,7 @@ func openFolder(dir string) (*folder, error) {
 	return f, nil
 }
 
+// makeFolder makes a folder and those that it is in, so that all outlive a power cut.
 func makeFolder(dir string) error {
 	switch info, err := os.Stat(dir); {
 	case err == nil && !info.IsDir():
@@ -53,7 +54,10 @@ func makeFolder(dir string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if err := os.MkdirAll(dir, folderMode); err != nil {
+	if err := makeFolder(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return syncFolder(filepath.Dir(dir))
@@ -100,7 +104,10 @@ func (f *folder) path() string { return filepath.Join(f.dir, fileName) }
 
 // makeFile makes an empty file where there is none: under another name, so that it is there as a whole or not at all.
 func (f *folder) makeFile() error {
-	if _, err := os.Stat(f.path()); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	switch _, err := os.Stat(f.path()); {
+	case err == nil:
+		return syncFolder(f.dir) // who installed it may have been killed before
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	db, err := f.beginNew()

@@ -99,3 +99,10 @@ func keptOf(t *testing.T, keeper store.Keeper, endpoint string) map[string]struc
 	}
 	return kept
 }
+
+// got counts what an endpoint got.
+func (l *ledger) got(endpoint string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.delivered[endpoint])
+}
