@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 
@@ -219,5 +218,3 @@ type claims struct {
 func newClaims() claims {
 	return claims{map[uuid.UUID]struct{}{}, map[*messages.Envelope]uuid.UUID{}}
 }
-
-func (c *claims) inProgress() map[uuid.UUID]struct{} { return maps.Clone(c.ids) }

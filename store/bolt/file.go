@@ -60,7 +60,7 @@ func fillNew(db *bbolt.DB) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // nothing, after a commit
+	defer func() { _ = tx.Rollback() }() // nothing, after a commit
 	if err := makeBuckets(tx); err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (f *folder) markClosed(db *bbolt.DB) (err error) {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // nothing, after a commit
+	defer func() { _ = tx.Rollback() }() // nothing, after a commit
 	if err := commitTx(tx); err != nil {
 		return fmt.Errorf("write the list of free pages: %w", err)
 	}

@@ -82,7 +82,7 @@ func measureKeeping(receiver *receiverProcess, duration time.Duration, rounds in
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := measureReceipts(dir); err != nil {
 		return err
 	}

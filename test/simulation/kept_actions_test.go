@@ -56,7 +56,7 @@ func (r *keptRun) handOver(how handingWay, events ...*event) {
 		envelopes = append(envelopes, e.envelope())
 	}
 	p, wait := r.process, &receipt{events: events}
-	err := error(nil)
+	var err error
 	if how == forNothing {
 		err = p.handle.NotifyAll(context.Background(), envelopes...)
 	} else {
