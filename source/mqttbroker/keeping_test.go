@@ -311,6 +311,7 @@ func TestSessionExpiryCountsOnOverARestart(t *testing.T) {
 		leftAgo(t, almost, lasts-time.Minute)
 		resumed, events := startKeeping(t, config.MQTTBroker{}, almost)
 		require.Empty(t, events.of(messages.TypeSubscriptionRemoved))
+		require.InDelta(t, time.Now().Add(time.Minute-lasts).Unix(), clientOf(t, resumed, "sub").StopTime(), 30)
 		require.True(t, dialScript(t, resumed.Addr(), version, "sub").connack.SessionPresent)
 
 		over := folderNow(t, broker)
@@ -387,6 +388,20 @@ func TestAMessageOfQoS2IsSentAgainUnderItsIDAndCompletedOnce(t *testing.T) {
 		s.receivesNothingMore()
 		require.Zero(t, broker.Used()["queues"])
 	})
+}
+
+func TestWhatAKilledBrokerMayHaveSentIsMarkedAsARepetition(t *testing.T) {
+	broker, events := startKeeping(t, config.MQTTBroker{}, t.TempDir())
+	s := dialScript(t, broker.Addr(), version5, "sub", receiveMaximum(1))
+	s.subscribe(1, "t", 1)
+	publishAll(t, broker, events, 0, 2, always(1))
+	s.receiveMessage("0")
+	synced(t, broker)
+	broker, events = restarted(t, broker)
+	s = dialScript(t, broker.Addr(), version5, "sub")
+	require.True(t, s.receiveMessage("0").FixedHeader.Dup)
+	require.True(t, s.receiveMessage("1").FixedHeader.Dup)
+	events.await(t, &messages.MessageDelivered{ClientID: "sub", Topic: "t", QoS: 1, PayloadSize: 1})
 }
 
 func TestAMessageThatAClientSendsAgainAfterAKillIsNoSecondOne(t *testing.T) {
