@@ -751,7 +751,7 @@ func BenchmarkPublishToAnAbsentSubscriber(b *testing.B) {
 			if kept {
 				dir = b.TempDir()
 			}
-			broker, err := New(config.MQTTBroker{Listen: "127.0.0.1:0"}, "node-1", &forgetful{}, slog.New(slog.DiscardHandler), WithFolder(dir))
+			broker, err := New(config.MQTTBroker{Listen: "127.0.0.1:0"}, "node-1", &deaf{}, slog.New(slog.DiscardHandler), WithFolder(dir))
 			require.NoError(b, err)
 			require.NoError(b, broker.Start())
 			t := &testing.T{}
@@ -782,3 +782,8 @@ func BenchmarkPublishToAnAbsentSubscriber(b *testing.B) {
 		})
 	}
 }
+
+// deaf is a Notifier that wants nothing.
+type deaf struct{ recorder }
+
+func (*deaf) Wants(messages.Type, string) bool { return false }

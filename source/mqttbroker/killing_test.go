@@ -23,7 +23,7 @@ const folderToKillIn = "MQTTBROKER_TEST_FOLDER"
 
 // beKilled is a broker until somebody kills the process.
 func beKilled(dir string) {
-	broker, err := New(config.MQTTBroker{Listen: "127.0.0.1:0"}, "node-1", &forgetful{}, slog.New(slog.DiscardHandler), WithFolder(dir))
+	broker, err := New(config.MQTTBroker{Listen: "127.0.0.1:0"}, "node-1", &deaf{}, slog.New(slog.DiscardHandler), WithFolder(dir))
 	if err == nil {
 		err = broker.Start()
 	}
