@@ -157,6 +157,9 @@ func (k *keeping) begin(cl *mqtt.Client, l *link, pk packets.Packet) packets.Pac
 		room:     k.quotas.holdings.roomOf(cl.ID),
 	})
 	if !anew {
+		// The file must know that it has a connection before anything is sent there, to mark it as repeated after a crash, and
+		// how far its messages of QoS 2 have come. Where it can't be written, the session goes on all the same.
+		_ = k.keeper.Sync()
 		return pk
 	}
 	for _, subscription := range cl.State.Subscriptions.GetAll() {

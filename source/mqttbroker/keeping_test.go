@@ -399,6 +399,9 @@ func TestWhatAKilledBrokerMayHaveSentIsMarkedAsARepetition(t *testing.T) {
 	synced(t, broker)
 	broker, events = restarted(t, broker)
 	s = dialScript(t, broker.Addr(), version5, "sub")
+	// At the CONNACK the file has it that there is a connection: a kill before the next commit changes nothing.
+	again, _ := restarted(t, broker)
+	require.True(t, dialScript(t, again.Addr(), version5, "sub").receiveMessage("0").FixedHeader.Dup)
 	require.True(t, s.receiveMessage("0").FixedHeader.Dup)
 	require.True(t, s.receiveMessage("1").FixedHeader.Dup)
 	events.await(t, &messages.MessageDelivered{ClientID: "sub", Topic: "t", QoS: 1, PayloadSize: 1})
