@@ -36,8 +36,8 @@ type Notifier interface {
 //   - The broker's own messages below $SYS are no events. A message of the inline client is no message.published; that
 //     it is delivered or retained is told.
 //   - A will is published by its client, when the broker sends it.
-//   - A message is delivered when it is written to a subscriber for the first time. One that a store kept over a restart
-//     counts as delivered before.
+//   - A message is delivered when it is written to a subscriber for the first time. One that another hook's store kept
+//     over a restart counts as delivered before; a Broker knows which ones it had not sent.
 //   - A connection that takes a client id over is told after the end of the one before: client.session_takeover,
 //     client.disconnected, client.connected, and after that what is delivered on it.
 //   - A retained message that expires is cleared. Clearing a topic that has none is no event.

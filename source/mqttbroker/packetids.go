@@ -1,6 +1,8 @@
 package mqttbroker
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -71,6 +73,13 @@ func (p *packetIDs) find(id uint16) uint16 {
 	return p.underWay[id].inner
 }
 
+// all lists the client's ids.
+func (p *packetIDs) all() []uint16 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.inner))
+}
+
 func (p *packetIDs) release(id uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,6 +104,16 @@ func (p *packetIDs) keep(cl *mqtt.Client) {
 			p.unsafe = append(p.unsafe, pk.PacketID)
 		}
 	}
+}
+
+// restore takes up an id of a session that outlived the process.
+func (p *packetIDs) restore(id, inner uint16) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inner == nil {
+		p.inner = map[uint16]uint16{}
+	}
+	p.inner[id] = inner
 }
 
 func (p *packetIDs) empty() {
