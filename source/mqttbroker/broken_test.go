@@ -27,6 +27,13 @@ func (b *brittle) Notify(ctx context.Context, event messages.Event) error {
 	return b.recorder.Notify(ctx, event)
 }
 
+func (b *brittle) NotifyReceipt(receipt func(error), envelopes ...*messages.Envelope) error {
+	if b.over == messages.TypeMessagePublished {
+		panic("a bug in the notifier")
+	}
+	return b.recorder.NotifyReceipt(receipt, envelopes...)
+}
+
 func TestConnectionThatBreaksAmidAPacketGivesAllItTookBack(t *testing.T) {
 	large := strings.Repeat("x", 3_000) // so that it takes room to be processed
 	for name, test := range map[string]struct {

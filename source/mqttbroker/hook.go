@@ -137,12 +137,15 @@ func (h *Hook) handOver(event messages.Event) {
 }
 
 // handOverForReceipt hands a message over whose publisher waits for its acknowledgement.
-func (h *Hook) handOverForReceipt(event messages.Event, r *receipt) {
+func (h *Hook) handOverForReceipt(cl *mqtt.Client, event messages.Event, r *receipt) {
 	err := h.notifier.NotifyReceipt(r.give, messages.NewEnvelope(event))
 	switch {
 	case err == nil:
 	case errors.Is(err, messages.ErrQueueFull), errors.Is(err, messages.ErrUnavailable), errors.Is(err, messages.ErrClosed):
 		r.give(err)
+	case cl.Properties.ProtocolVersion < 5:
+		h.logUnknown(event, err)
+		r.give(nil) // it would come again and again
 	default:
 		h.logUnknown(event, err)
 		r.give(errNeverTaken)

@@ -15,7 +15,7 @@ import (
 // keeping is the hook that keeps in a file what clients are promised over the end of the process: sessions that outlive
 // their connections, with their subscriptions and queues, and retained messages. Where an answer is a promise, it waits
 // until the file has what it promises: CONNACK, SUBACK and UNSUBACK in the goroutine of their connection, of which each
-// client has one at a time; PUBREL and PUBCOMP, of which many are under way, beside it. Those of a PUBLISH wait by promised.
+// client has one at a time; PUBREL and PUBCOMP, of which many are under way, beside it. Those of a PUBLISH wait for openPublish.
 type keeping struct {
 	mqtt.HookBase
 
@@ -31,14 +31,6 @@ type keeping struct {
 	mu        sync.Mutex
 	publishes map[string]*openPublish        // by client id of the publisher
 	retained  map[string]*persistence.Record // by topic
-}
-
-// openPublish is a PUBLISH that is processed. What is kept of it, with all its subscribers and for QoS 2 its packet id, is
-// kept whole or not at all: else a client that sends it again after a crash would be told that it was there, or would make
-// a second one of it.
-type openPublish struct {
-	clientID string
-	bracket  *persistence.Bracket
 }
 
 func newKeeping(dir string, b *Broker) *keeping {
@@ -84,26 +76,9 @@ func (*keeping) ID() string { return "keeping" }
 
 func (*keeping) Provides(callback byte) bool {
 	return slices.Contains([]byte{
-		mqtt.OnSessionEstablished, mqtt.OnDisconnect, mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnPacketSent, mqtt.OnPacketProcessed,
-		mqtt.OnSubscribed, mqtt.OnUnsubscribed, mqtt.OnPublish, mqtt.OnPublished,
-		mqtt.OnRetainMessage, mqtt.OnRetainedExpired,
+		mqtt.OnDisconnect, mqtt.OnPacketEncode, mqtt.OnPacketSent, mqtt.OnPacketProcessed,
+		mqtt.OnSubscribed, mqtt.OnUnsubscribed, mqtt.OnPublish, mqtt.OnRetainMessage, mqtt.OnRetainedExpired,
 	}, callback)
-}
-
-// promised gives the receipt for the client's latest PUBLISH, which has been handed to all its subscribers: when what the
-// file has of it is synced, or with the error where that failed. Where nothing is kept of it, that is before it returns;
-// else it may be in the goroutine that commits, which the receipt must not keep waiting. It is called in the goroutine that
-// reads from the client, from OnPublished of a later hook on.
-func (k *keeping) promised(cl *mqtt.Client, receipt func(error)) {
-	if k == nil {
-		receipt(nil)
-		return
-	}
-	if l := k.sessions.link(cl); l == nil || !l.promises {
-		receipt(nil)
-		return
-	}
-	k.keeper.Synced(receipt)
 }
 
 // OnPacketEncode holds the answers that are promises.
@@ -165,9 +140,7 @@ func (k *keeping) begin(cl *mqtt.Client, l *link, pk packets.Packet) packets.Pac
 	for _, subscription := range cl.State.Subscriptions.GetAll() {
 		s.kept.subscribed(subscription)
 	}
-	for _, id := range s.packetIDs.all() {
-		s.kept.receive(nil, id)
-	}
+	s.packetIDs.keepAll()
 	s.outbox.keepAll(cl)
 	if err := k.keeper.Sync(); err != nil {
 		return refusedToBegin(cl, pk)
@@ -202,13 +175,6 @@ func (k *keeping) afterCommit(cl *mqtt.Client, pk packets.Packet) packets.Packet
 		_ = cl.WritePacket(pk) // the client may be gone
 	})
 	return nothing
-}
-
-// OnSessionEstablished drops what the session has not under way any more.
-func (k *keeping) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
-	if l := k.sessions.link(cl); l != nil {
-		l.session.kept.completeAllBut(func(id uint16) bool { return l.session.packetIDs.find(id) != 0 })
-	}
 }
 
 // OnDisconnect keeps since when the session has no connection. One that ends with it has ended already.
@@ -261,73 +227,6 @@ func (k *keeping) OnUnsubscribed(cl *mqtt.Client, pk packets.Packet) {
 			s.kept.unsubscribed(subscription.Filter)
 		}
 	}
-}
-
-// OnPacketRead takes note whether a PUBLISH repeats one whose PUBREC may be held yet.
-func (k *keeping) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	if l := k.sessions.link(cl); l != nil && pk.FixedHeader.Type == packets.Publish {
-		l.promises = l.session.kept.hasReceived(l.request.id)
-	}
-	return pk, nil
-}
-
-// OnPublish begins to keep together what is kept of one message.
-func (k *keeping) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	if l := k.sessions.link(cl); l != nil {
-		l.publish, l.promises = k.beginPublish(cl.ID), false
-	}
-	return pk, nil
-}
-
-func (k *keeping) beginPublish(clientID string) *openPublish {
-	p := &openPublish{clientID, k.keeper.Begin()}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.publishes[clientID] = p // another one's is of a connection that is taken over, to which nothing is promised any more
-	return p
-}
-
-// OnPublished ends what is kept together, with the packet id of which the client is to be told that its message is there.
-func (k *keeping) OnPublished(cl *mqtt.Client, pk packets.Packet) {
-	l := k.sessions.link(cl)
-	if l == nil || l.publish == nil {
-		return
-	}
-	if pk.FixedHeader.Qos == 2 {
-		l.session.kept.receive(l.publish.bracket, l.request.id)
-	}
-	k.endPublish(l)
-}
-
-// OnPacketProcessed ends what is kept of a message that was not published.
-func (k *keeping) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
-	if l := k.sessions.link(cl); l != nil && !pk.Ignore { // Ignore: not in the goroutine that reads
-		k.endPublish(l)
-	}
-}
-
-func (k *keeping) endPublish(l *link) {
-	if k == nil || l.publish == nil {
-		return
-	}
-	p := l.publish
-	l.publish, l.promises = nil, p.bracket.Used()
-	k.mu.Lock()
-	if k.publishes[p.clientID] == p {
-		delete(k.publishes, p.clientID)
-	}
-	k.mu.Unlock()
-	p.bracket.End()
-}
-
-// bracketOf finds what is kept together with a message of the client; nil for a will's, which nobody is promised.
-func (k *keeping) bracketOf(clientID string) *persistence.Bracket {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if p := k.publishes[clientID]; p != nil {
-		return p.bracket
-	}
-	return nil
 }
 
 // OnRetainMessage keeps a retained message, or its end.

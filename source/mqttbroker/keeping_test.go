@@ -318,7 +318,7 @@ func TestSessionExpiryCountsOnOverARestart(t *testing.T) {
 		leftAgo(t, over, lasts+2*time.Second)
 		anew, events := startKeeping(t, config.MQTTBroker{}, over)
 		require.Equal(t, []messages.Event{&messages.SubscriptionRemoved{ClientID: "sub", TopicFilter: "t"}}, events.all())
-		require.Equal(t, map[string]int64{"sessions": 0, "subscriptions": 0, "queues": 0, "retained": 0, "outgoing": 0, "arriving": 0}, anew.Used())
+		require.Equal(t, map[string]int64{"acknowledgements": 0, "sessions": 0, "subscriptions": 0, "queues": 0, "retained": 0, "outgoing": 0, "arriving": 0}, anew.Used())
 		s := dialScript(t, anew.Addr(), version, "sub")
 		require.False(t, s.connack.SessionPresent)
 		s.receivesNothingMore()
@@ -606,46 +606,6 @@ func TestRecordsWithoutTheirSessionAreDropped(t *testing.T) {
 	require.Equal(t, map[kind]int{kindSession: 1}, records(t, folderNow(t, broker)))
 }
 
-func TestAReceiptComesWhenWhatIsKeptOfThePublishIsOnDisk(t *testing.T) {
-	broker, events := startKeeping(t, config.MQTTBroker{}, t.TempDir())
-	absent(t, broker, events, version5)
-	dialScript(t, broker.Addr(), version5, "pub")
-	cl, found := broker.server.Clients.Get("pub")
-	require.True(t, found)
-	receipt := func(topic string, retain bool) (atOnce bool, err error) {
-		receipts := make(chan error, 1)
-		pk := packets.Packet{
-			FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1, Retain: retain},
-			TopicName:   topic, PacketID: 1, Payload: []byte("x"),
-		}
-		require.NoError(t, broker.server.InjectPacket(cl, pk))
-		broker.keeping.promised(cl, func(err error) { receipts <- err })
-		atOnce = len(receipts) == 1
-		return atOnce, <-receipts
-	}
-	atOnce, err := receipt("nobody", false)
-	require.NoError(t, err)
-	require.True(t, atOnce)
-	for i, retain := range []bool{false, true} {
-		atOnce, err = receipt(map[bool]string{false: "t", true: "retained"}[retain], retain)
-		require.NoError(t, err)
-		require.False(t, atOnce)
-		want := map[kind]int{kindSession: 2, kindSubscription: 1, kindMessage: 1, kindRetained: 1}
-		if i == 0 {
-			delete(want, kindRetained)
-		}
-		require.Equal(t, want, records(t, folderNow(t, broker)))
-	}
-	atOnce, err = receipt("retained", true)
-	require.NoError(t, err)
-	require.False(t, atOnce, "another message took its place")
-
-	var without *keeping
-	told := false
-	without.promised(cl, func(err error) { told = err == nil })
-	require.True(t, told)
-}
-
 // failDisk lets no file grow beyond its first page until the returned function mends it.
 func failDisk(t *testing.T) (mend func()) {
 	var before syscall.Rlimit
@@ -746,7 +706,7 @@ func FuzzAnyFileIsRestored(f *testing.F) {
 }
 
 // BenchmarkPublishToAnAbsentSubscriber has a queue take messages of 400 bytes until it is full, over and over, and waits
-// until the last of them is safe.
+// until the last of them is acknowledged.
 func BenchmarkPublishToAnAbsentSubscriber(b *testing.B) {
 	for _, kept := range []bool{false, true} {
 		b.Run(fmt.Sprintf("kept=%t", kept), func(b *testing.B) {
@@ -774,10 +734,6 @@ func BenchmarkPublishToAnAbsentSubscriber(b *testing.B) {
 				for range 1000 {
 					publisher.receive(packets.Puback)
 				}
-				safe := make(chan error, 1)
-				cl, _ := broker.server.Clients.Get("pub")
-				broker.keeping.promised(cl, func(err error) { safe <- err })
-				require.NoError(b, <-safe)
 				published += 1000
 			}
 			b.ReportMetric(float64(published)/b.Elapsed().Seconds(), "publishes/s")

@@ -111,14 +111,7 @@ func (s *keptSession) receive(of *persistence.Bracket, id uint16) {
 	s.received[id] = s.keeping.keeper.Keep(of, func() []byte { return encodePacketID(kindReceived, session, id) })
 }
 
-// hasReceived tells whether the client has been told, or will be, that the message with its packet id is there.
-func (s *keptSession) hasReceived(id uint16) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.received[id] != nil
-}
-
-// complete drops a packet id that the client has released. It tells whether the file has it until the next commit.
+// complete drops a packet id that stands for no message any more. It tells whether the file has it until the next commit.
 func (s *keptSession) complete(id uint16) (stored bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,18 +121,6 @@ func (s *keptSession) complete(id uint16) (stored bool) {
 	}
 	delete(s.received, id)
 	return s.keeping.keeper.Drop(record)
-}
-
-// completeAllBut drops the packet ids that are not open any more.
-func (s *keptSession) completeAllBut(open func(id uint16) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, record := range s.received {
-		if !open(id) {
-			delete(s.received, id)
-			s.keeping.keeper.Drop(record)
-		}
-	}
 }
 
 // queue keeps a message that the session has to send, under the packet id that it has there. It returns nil where nothing

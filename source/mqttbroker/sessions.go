@@ -44,7 +44,6 @@ type link struct {
 	hasTurn     bool
 	request     request
 	publish     *openPublish // that is processed; nil: none
-	promises    bool         // something is kept of the latest one
 	aliases     topicAliases // guarded by the outbox's writing
 }
 
@@ -227,7 +226,7 @@ func (s *sessions) forget(clientID string) {
 
 func newSession(k *keeping) *session {
 	s := &session{kept: keptSession{keeping: k}}
-	s.outbox.kept = &s.kept
+	s.packetIDs.kept, s.outbox.kept = &s.kept, &s.kept
 	return s
 }
 
