@@ -119,8 +119,6 @@ func (a *acknowledgements) send(first *heldAck) {
 		_, _ = a.write(first.packet) // where it fails, the connection ends
 	case a.client.Properties.ProtocolVersion == 5:
 		_, _ = a.write(refusal(first.packet, first.err))
-	case errors.Is(first.err, errNeverTaken):
-		_, _ = a.write(first.packet) // it would come again and again
 	default:
 		a.drop()
 		a.spawn(func() { a.client.Stop(packets.ErrQuotaExceeded) }) // which may take its time to close

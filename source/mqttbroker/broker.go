@@ -19,10 +19,12 @@ package mqttbroker
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,9 +44,10 @@ const (
 	systemTopicsInterval = 10 * time.Second
 )
 
-// Broker is an embedded MQTT broker. It keeps sessions for 24 hours at most, and everything in memory only, within the
-// bounds of its configuration; a packet may have 1 MiB, a topic 128 levels. A will that its client may not publish is
-// discarded at the login, as authz.publish_denied.
+// Broker is an embedded MQTT broker. It keeps sessions for 24 hours at most, and everything in memory, within the
+// bounds of its configuration; what outlives a connection it keeps in a file as well, where it has a folder for that
+// (WithFolder). A packet may have 1 MiB, a topic 128 levels. A will that its client may not publish is discarded at the
+// login, as authz.publish_denied.
 type Broker struct {
 	config      config.MQTTBroker
 	server      *mqtt.Server
@@ -52,6 +55,7 @@ type Broker struct {
 	sessions    *sessions
 	bounds      *bounds
 	quotas      *quotas
+	keeping     *keeping    // nil: everything is in memory only
 	tls         *tls.Config // nil: none
 	log         *slog.Logger
 	tcp         net.Listener
@@ -67,7 +71,7 @@ type Broker struct {
 // client.session_takeover. It fails where the users or the access rules can't be meant: a user without a name or
 // a password, a user twice, an invalid topic filter, a rule for somebody who is no user; and where a file of its TLS can't
 // be used.
-func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Logger) (*Broker, error) {
+func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Logger, options ...Option) (*Broker, error) {
 	cfg = cfg.Complete()
 	accounts, err := newAccounts(cfg.Users)
 	if err != nil {
@@ -99,10 +103,18 @@ func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Lo
 	})
 	b.sessions = newSessions(b.server)
 	b.quotas = newQuotas(b.bounds, b.server, b.sessions, b.hook)
+	for _, option := range options {
+		option(b)
+	}
 	access := &access{server: b.server, hook: b.hook, quotas: b.quotas, accounts: accounts, rules: rules}
 	// The access hook is first, so that its end of an expired session's subscriptions is what the others see. The one that
 	// observes comes after those that decide.
-	for _, hook := range []mqtt.Hook{access, b.quotas, b.sessions, b.hook, &resumption{sessions: b.sessions}} {
+	hooks := []mqtt.Hook{access, b.quotas, b.sessions, b.hook, &resumption{sessions: b.sessions}}
+	if b.keeping != nil {
+		b.sessions.keeping = b.keeping
+		hooks = slices.Insert(hooks, 3, mqtt.Hook(b.keeping)) // before b.hook tells what can still be refused
+	}
+	for _, hook := range hooks {
 		if err := b.server.AddHook(hook, nil); err != nil {
 			return nil, fmt.Errorf("add a hook to the MQTT broker: %w", err)
 		}
@@ -110,8 +122,33 @@ func New(cfg config.MQTTBroker, brokerID string, notifier Notifier, log *slog.Lo
 	return b, nil
 }
 
-// Start listens, and returns when clients can connect. A broker starts once.
+// Option is something that not every broker has.
+type Option func(*Broker)
+
+// WithFolder has the broker keep in the folder what its clients are promised over the end of the process, also by kill -9
+// or a power cut: sessions that outlive their connections, with their subscriptions and what is queued for them, and retained
+// messages. The folder is made where it is missing; one process can use it at a time. "" is none.
+func WithFolder(dir string) Option {
+	return func(b *Broker) {
+		if dir != "" {
+			b.keeping = newKeeping(dir, b)
+		}
+	}
+}
+
+// Start takes up what the folder has, listens, and returns when clients can connect. The notifier must take events by
+// then: what expired meanwhile is told. A broker starts once.
 func (b *Broker) Start() error {
+	if err := b.keeping.open(); err != nil {
+		return err
+	}
+	if err := b.serveAll(); err != nil {
+		return errors.Join(err, b.keeping.close())
+	}
+	return nil
+}
+
+func (b *Broker) serveAll() error {
 	if err := b.listen(); err != nil {
 		return err
 	}
@@ -156,6 +193,7 @@ func (b *Broker) Close() error {
 		if err := b.server.Close(); err != nil {
 			b.closeErr = fmt.Errorf("close the MQTT broker: %w", err)
 		}
+		b.closeErr = errors.Join(b.closeErr, b.keeping.close())
 	})
 	return b.closeErr
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(folderToKillIn); dir != "" {
+		beKilled(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -110,6 +110,16 @@ func (h *holdings) tryBegin(id string, conn *clientConn, bytes int64, clean bool
 	return true
 }
 
+// roomOf is what the session takes by itself.
+func (h *holdings) roomOf(id string) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.sessions[id]; s != nil {
+		return s.bytes
+	}
+	return 0
+}
+
 // disconnected takes note that the connection of a session has ended, and the session with it unless it is kept.
 func (h *holdings) disconnected(id string, conn *clientConn, kept bool) {
 	h.changing.Lock()

@@ -36,8 +36,8 @@ type Notifier interface {
 //   - The broker's own messages below $SYS are no events. A message of the inline client is no message.published; that
 //     it is delivered or retained is told.
 //   - A will is published by its client, when the broker sends it.
-//   - A message is delivered when it is written to a subscriber for the first time. One that a store kept over a restart
-//     counts as delivered before.
+//   - A message is delivered when it is written to a subscriber for the first time. One that another hook's store kept
+//     over a restart counts as delivered before; a Broker knows which ones it had not sent.
 //   - A connection that takes a client id over is told after the end of the one before: client.session_takeover,
 //     client.disconnected, client.connected, and after that what is delivered on it.
 //   - A retained message that expires is cleared. Clearing a topic that has none is no event.
@@ -137,12 +137,15 @@ func (h *Hook) handOver(event messages.Event) {
 }
 
 // handOverForReceipt hands a message over whose publisher waits for its acknowledgement.
-func (h *Hook) handOverForReceipt(event messages.Event, r *receipt) {
+func (h *Hook) handOverForReceipt(cl *mqtt.Client, event messages.Event, r *receipt) {
 	err := h.notifier.NotifyReceipt(r.give, messages.NewEnvelope(event))
 	switch {
 	case err == nil:
 	case errors.Is(err, messages.ErrQueueFull), errors.Is(err, messages.ErrUnavailable), errors.Is(err, messages.ErrClosed):
 		r.give(err)
+	case cl.Properties.ProtocolVersion < 5:
+		h.logUnknown(event, err)
+		r.give(nil) // it would come again and again
 	default:
 		h.logUnknown(event, err)
 		r.give(errNeverTaken)

@@ -34,7 +34,7 @@ func (h *Hook) OnPublished(cl *mqtt.Client, pk packets.Packet) {
 	switch event, conn := h.published(cl.ID, &pk), connOf(cl); {
 	case event == nil:
 	case conn != nil && conn.receipt != nil:
-		h.handOverForReceipt(event, conn.takeReceipt())
+		h.handOverForReceipt(cl, event, conn.takeReceipt())
 	default:
 		h.handOver(event)
 	}

@@ -7,12 +7,15 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/fluxmq/webhookd/source/mqttbroker/persistence"
 )
 
 // outbox is the order in which a session's messages with QoS 1 and 2 were queued, and so are sent, and sent again when
 // the client comes back (MQTT 5.0 §4.6). The messages themselves are in mochi's map of what is in flight.
 type outbox struct {
-	writing sync.Mutex // held while something is written, so that nothing passes anything
+	writing sync.Mutex   // held while something is written, so that nothing passes anything
+	kept    *keptSession // of the session
 
 	mu        sync.Mutex
 	client    *mqtt.Client // mochi's latest of the session; nil before the first
@@ -25,8 +28,9 @@ type outbox struct {
 
 // outboxEntry is a message, or the PUBREL that took its place.
 type outboxEntry struct {
-	id      uint16 // its packet id
-	written bool   // on this connection or an earlier one
+	id      uint16              // its packet id
+	written bool                // on this connection or an earlier one
+	record  *persistence.Record // in the broker's file; nil: none
 	// While a client logs in, mochi loses what it queues between copying the session and changing over to the copy. So
 	// messages of that time are kept, with the client that they were queued for.
 	message *packets.Packet
@@ -51,6 +55,7 @@ func (o *outbox) queued(cl *mqtt.Client, pk *packets.Packet) (stray bool) {
 		cl.State.Inflight.Set(*pk) // attach took it out, because it was not in the outbox yet
 	}
 	o.newest = message.id
+	message.record = o.kept.queue(pk, message.id, false)
 	o.waiting = append(o.waiting, message)
 	return stray
 }
@@ -73,6 +78,7 @@ func (o *outbox) attach(cl *mqtt.Client, l *link) {
 		message := &o.waiting[i]
 		if message.message != nil && message.from != cl && !holds(cl, message) {
 			message.id = adopt(cl, message.message)
+			o.kept.requeue(message.record, message.message, message.id, false)
 		}
 		message.message, message.from = nil, nil
 		known[message.id] = true
@@ -114,7 +120,42 @@ func adopt(cl *mqtt.Client, message *packets.Packet) uint16 {
 func (o *outbox) empty() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.forget()
 	o.waiting, o.underWay = nil, nil
+}
+
+// forget drops what is kept of everything.
+func (o *outbox) forget() {
+	for _, entries := range [][]outboxEntry{o.waiting, o.underWay} {
+		for i := range entries {
+			o.kept.unqueue(entries[i].record)
+			entries[i].record = nil
+		}
+	}
+}
+
+// keepAll keeps what is not kept yet, for a session that is to outlive the process from now on.
+func (o *outbox) keepAll(cl *mqtt.Client) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.waiting { // underWay is empty while a client logs in
+		message := &o.waiting[i]
+		if message.record != nil {
+			continue
+		}
+		if message.message != nil {
+			message.record = o.kept.queue(message.message, message.id, false)
+		} else if pk, held := cl.State.Inflight.Get(message.id); held {
+			message.record = o.kept.queue(&pk, message.id, message.written)
+		}
+	}
+}
+
+// keepNone drops what is kept, and goes on with all of it in memory.
+func (o *outbox) keepNone() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forget()
 }
 
 // next takes the first message that waits, if the client may be sent one more (MQTT 5.0 §4.9).
@@ -126,9 +167,15 @@ func (o *outbox) next() (*mqtt.Client, *link, packets.Packet, bool) {
 		o.waiting = o.waiting[1:]
 		pk, held := o.client.State.Inflight.Get(message.id)
 		if !held || expired(&pk) {
+			o.kept.unqueue(message.record)
 			continue // mochi clears what has expired
 		}
-		pk.FixedHeader.Dup = message.written && pk.FixedHeader.Type == packets.Publish // MQTT 5.0 §3.3.1.1
+		if pk.FixedHeader.Type == packets.Publish {
+			pk.FixedHeader.Dup = message.written // MQTT 5.0 §3.3.1.1
+			if !message.written {
+				o.kept.requeue(message.record, &pk, message.id, true)
+			}
+		}
 		message.written = true
 		o.underWay = append(o.underWay, message)
 		return o.client, o.link, pk, true
@@ -147,14 +194,39 @@ func (o *outbox) has(cl *mqtt.Client, packetID uint16) bool {
 func (o *outbox) acknowledged(packetID uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.underWay = slices.DeleteFunc(o.underWay, func(message outboxEntry) bool { return message.id == packetID })
+	o.underWay = o.without(o.underWay, packetID)
+}
+
+// released takes note that the client has a message of QoS 2. It tells whether the broker's file has the message until the
+// next commit: a PUBREL that went out before could be followed, after a crash, by the message.
+func (o *outbox) released(packetID uint16) (stored bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, entries := range [][]outboxEntry{o.underWay, o.waiting} {
+		for i := range entries {
+			if entries[i].id == packetID {
+				return o.kept.release(entries[i].record, packetID)
+			}
+		}
+	}
+	return false
 }
 
 // dropped takes out a message that waits. One that was sent stays until the client acknowledges it.
 func (o *outbox) dropped(packetID uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.waiting = slices.DeleteFunc(o.waiting, func(message outboxEntry) bool { return message.id == packetID })
+	o.waiting = o.without(o.waiting, packetID)
+}
+
+func (o *outbox) without(entries []outboxEntry, packetID uint16) []outboxEntry {
+	return slices.DeleteFunc(entries, func(message outboxEntry) bool {
+		if message.id != packetID {
+			return false
+		}
+		o.kept.unqueue(message.record)
+		return true
+	})
 }
 
 func (o *outbox) inUse() bool {

@@ -2,18 +2,25 @@ package mqttbroker
 
 import "sync"
 
-// receipt is the word whether the event of a publish is safe, or why it is not. It comes once.
+// receipt is the word whether a publish is safe, or why it is not. It comes once: with the last word that it needs, or the
+// first that says no.
 type receipt struct {
 	mu      sync.Mutex
+	more    int // words that it needs besides the last
 	came    bool
 	err     error
 	waiting []func(error)
 }
 
-// give says it. Only the first word counts.
+// give says a word. What is said when the receipt has come does not count.
 func (r *receipt) give(err error) {
 	r.mu.Lock()
-	if r.came {
+	switch {
+	case r.came:
+		r.mu.Unlock()
+		return
+	case err == nil && r.more > 0:
+		r.more--
 		r.mu.Unlock()
 		return
 	}

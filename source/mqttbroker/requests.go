@@ -11,11 +11,13 @@ import (
 
 // request is what must be known of the client's packet that is being processed, until it is answered.
 type request struct {
-	id      uint16         // the packet id, as the client said it
-	receipt *receipt       // of a PUBLISH with QoS 1 or 2
-	again   bool           // a PUBLISH with QoS 2 that mochi has taken before
-	refused map[int]string // of a SUBSCRIBE: the filters that are none, by their place
-	absent  []bool         // of an UNSUBSCRIBE: by place, whether there is no such subscription
+	id      uint16           // the packet id, as the client said it
+	receipt *receipt         // of a PUBLISH with QoS 1 or 2: of all that its acknowledgement waits for
+	event   *receipt         // of its event
+	message *incomingMessage // of a PUBLISH with QoS 2
+	again   bool             // a PUBLISH with QoS 2 that mochi has taken before
+	refused map[int]string   // of a SUBSCRIBE: the filters that are none, by their place
+	absent  []bool           // of an UNSUBSCRIBE: by place, whether there is no such subscription
 }
 
 // OnPacketRead translates what a client says into what mochi takes.
@@ -57,7 +59,7 @@ func (s *sessions) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pac
 func (s *sessions) readPublish(cl *mqtt.Client, l *link, pk packets.Packet) (packets.Packet, error) {
 	if pk.FixedHeader.Qos < 2 || pk.PacketID == 0 || discarded(pk.TopicName) {
 		if pk.FixedHeader.Qos > 0 {
-			l.expectReceipt(connOf(cl), &receipt{})
+			s.expectReceipt(l, connOf(cl), nil)
 		}
 		l.translate(cl, &pk)
 		return pk, nil
@@ -66,7 +68,7 @@ func (s *sessions) readPublish(cl *mqtt.Client, l *link, pk packets.Packet) (pac
 	if !ok {
 		return s.refuse(cl, pk, packets.ErrReceiveMaximum)
 	}
-	l.expectReceipt(connOf(cl), message.receipt)
+	s.expectReceipt(l, connOf(cl), message)
 	pk.PacketID = message.inner
 	return pk, nil
 }
@@ -161,7 +163,12 @@ func (s *sessions) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, err err
 			l.session.packetIDs.release(l.request.id)
 		}
 		if pk.FixedHeader.Qos > 0 {
-			l.acknowledge(connOf(cl), err)
+			s.acknowledge(cl, l, err)
+		}
+	case packets.Pubrel:
+		if !inFlight(cl, pk.PacketID) {
+			l.session.packetIDs.release(l.request.id) // without a PUBCOMP where the client says that it failed
+			l.session.kept.complete(l.request.id)
 		}
 	case packets.Puback, packets.Pubrec, packets.Pubcomp:
 		s.send(l.session)

@@ -19,9 +19,10 @@ import (
 type sessions struct {
 	mqtt.HookBase
 
-	server *mqtt.Server
-	turns  turns
-	links  sync.Map // net.Conn → *link, from the login to the end of the connection
+	server  *mqtt.Server
+	keeping *keeping // nil: everything is in memory only
+	turns   turns
+	links   sync.Map // net.Conn → *link, from the login to the end of the connection
 
 	mu   sync.Mutex
 	byID map[string]*session // from a client's login to the end of its session
@@ -31,6 +32,7 @@ type sessions struct {
 type session struct {
 	packetIDs packetIDs
 	outbox    outbox
+	kept      keptSession
 }
 
 // link is one connection of a session. What is not atomic belongs to the goroutine that serves the connection.
@@ -41,6 +43,7 @@ type link struct {
 	established atomic.Bool // the CONNACK is written
 	hasTurn     bool
 	request     request
+	publish     *openPublish // that is processed; nil: none
 	aliases     topicAliases // guarded by the outbox's writing
 }
 
@@ -163,6 +166,7 @@ func (s *sessions) OnClientExpired(cl *mqtt.Client) {
 	defer s.mu.Unlock()
 	if expired := s.byID[cl.ID]; expired != nil && !expired.outbox.inUse() {
 		delete(s.byID, cl.ID)
+		expired.end()
 	}
 }
 
@@ -176,6 +180,7 @@ func (s *sessions) closed(conn net.Conn) {
 	if !l.established.Load() {
 		l.session.outbox.detach(false) // the login failed
 	}
+	s.keeping.endPublish(l)
 	s.giveTurn(l)
 }
 
@@ -199,7 +204,7 @@ func (s *sessions) begin(clientID string) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byID[clientID] == nil {
-		s.byID[clientID] = &session{}
+		s.byID[clientID] = newSession(s.keeping)
 	}
 	return s.byID[clientID]
 }
@@ -213,5 +218,20 @@ func (s *sessions) find(clientID string) *session {
 func (s *sessions) forget(clientID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.byID, clientID)
+	if ended := s.byID[clientID]; ended != nil {
+		delete(s.byID, clientID)
+		ended.end()
+	}
+}
+
+func newSession(k *keeping) *session {
+	s := &session{kept: keptSession{keeping: k}}
+	s.packetIDs.kept, s.outbox.kept = &s.kept, &s.kept
+	return s
+}
+
+// end is the end of the session.
+func (s *session) end() {
+	s.outbox.empty()
+	s.kept.end()
 }

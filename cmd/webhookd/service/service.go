@@ -48,7 +48,7 @@ func newDoors(cfg config.Config, handle *router.Handle, log *slog.Logger) (Doors
 	var d Doors
 	var err error
 	if section := cfg.Sources.MQTTBroker; section != nil {
-		if d.Broker, err = mqttbroker.New(*section, cfg.BrokerID, handle, log); err != nil {
+		if d.Broker, err = mqttbroker.New(*section, cfg.BrokerID, handle, log, mqttbroker.WithFolder(string(cfg.Store.Dir))); err != nil {
 			return d, fmt.Errorf("sources.mqtt_broker: %w", err)
 		}
 	}
