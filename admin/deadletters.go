@@ -113,6 +113,8 @@ func (d deadLetters) refuse(err error, result any) *refusal {
 	switch {
 	case errors.Is(err, store.ErrNoDeadLetter):
 		return &refusal{status: http.StatusNotFound, Problem: err.Error()}
+	case errors.Is(err, messages.ErrUnavailable): // what else it says is the operator's, who finds it in the log
+		return &refusal{status: http.StatusServiceUnavailable, Problem: "the store keeps nothing at present", result: result}
 	case errors.Is(err, messages.ErrClosed):
 		return &refusal{status: http.StatusServiceUnavailable, Problem: messages.ErrClosed.Error(), result: result}
 	case errors.Is(err, context.Canceled): // nobody is left to be told

@@ -30,6 +30,7 @@ func TestReasonOfARefusalIsToldAndItsFaultIsLogged(t *testing.T) {
 	}{
 		{fmt.Errorf("show: %w", store.ErrNoDeadLetter), http.StatusNotFound, "show: no dead letter with this id is kept", false},
 		{fmt.Errorf("replay: %w", context.Canceled), http.StatusServiceUnavailable, "it was called off", true},
+		{fmt.Errorf("%w: write /secret/path", messages.ErrUnavailable), http.StatusServiceUnavailable, "the store keeps nothing at present", true},
 		{fmt.Errorf("replay: %w", messages.ErrClosed), http.StatusServiceUnavailable, "the router is closed", true},
 		{fmt.Errorf("replay: %w", context.DeadlineExceeded), http.StatusServiceUnavailable, "it takes too long: ask for fewer", true},
 		{errors.New("open /secret/path: no such file"), http.StatusInternalServerError, unreadable, true},

@@ -47,7 +47,8 @@ func TestDocumentedMetricsExist(t *testing.T) {
 
 func documentedScrape(t *testing.T) scrape {
 	t.Helper()
-	return newRig(t, config.Endpoint{Name: "a", URL: newClosedPort(t)}).scrape(t)
+	r, _ := newStoreRig(t, config.Endpoint{Name: "a", URL: newClosedPort(t)})
+	return r.scrape(t)
 }
 
 func documentation(t *testing.T) string {

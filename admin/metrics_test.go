@@ -48,6 +48,19 @@ var exported = map[string]labelValues{
 	"webhookd_endpoint_breaker_state":              {"state", []string{"closed", "open", "half_open"}},
 }
 
+// exportedOfAStore are the families of a router that has a store, besides.
+var exportedOfAStore = map[string]labelValues{
+	"webhookd_store_failing":             {},
+	"webhookd_store_commits_total":       {"result", []string{"done", "failed"}},
+	"webhookd_store_events_total":        {"fate", []string{"written", "spared"}},
+	"webhookd_store_written_bytes_total": {},
+	"webhookd_store_held_bytes":          {},
+	"webhookd_store_pending_bytes":       {},
+	"webhookd_store_file_bytes":          {"state", []string{"used", "free"}},
+	"webhookd_store_dead_letters":        {},
+	"webhookd_store_dead_letter_bytes":   {},
+}
+
 type labelValues struct {
 	label  string
 	values []string

@@ -44,7 +44,7 @@ func newRig(t *testing.T, endpoints ...config.Endpoint) rig {
 	return newRigOf(t, cfg)
 }
 
-func newRigOf(t *testing.T, cfg config.Config) rig {
+func newRigOf(t *testing.T, cfg config.Config, options ...router.Option) rig {
 	t.Helper()
 	r := rig{system: actor.NewActorSystem(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return discardLog }),
@@ -52,7 +52,7 @@ func newRigOf(t *testing.T, cfg config.Config) rig {
 	)}
 	cfg.Webhook.Enabled = true
 	var err error
-	r.router, err = router.Spawn(r.system, cfg, router.WithLogger(discardLog))
+	r.router, err = router.Spawn(r.system, cfg, append(options, router.WithLogger(discardLog))...)
 	require.NoError(t, err)
 	t.Cleanup(r.stopRouter)
 	r.Server = newServer(t, r.router)
