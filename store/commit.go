@@ -72,18 +72,17 @@ func (s *Store) awaitGroup() bool {
 	case <-s.quit:
 		return false
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for {
 		wait := s.patience()
 		if wait <= 0 {
 			return true
 		}
-		timer.Reset(wait)
+		timer := time.AfterFunc(wait, s.awake)
 		select {
-		case <-timer.C:
 		case <-s.wake:
+			timer.Stop()
 		case <-s.quit:
+			timer.Stop()
 			return false
 		}
 	}
@@ -147,10 +146,11 @@ func (s *Store) commit(r *round) bool {
 }
 
 func (s *Store) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
+	over := make(chan struct{})
+	timer := time.AfterFunc(d, func() { close(over) })
 	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-over:
 		return true
 	case <-s.quit:
 		return false

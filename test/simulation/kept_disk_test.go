@@ -136,11 +136,14 @@ func (k *keeper) isOff() bool {
 	}
 }
 
+// sleep does without a timer's channel: in a bubble the race detector of Go 1.26 breaks down when several goroutines find
+// such timers due at the same moment.
 func (k *keeper) sleep(lasts time.Duration) {
-	timer := time.NewTimer(lasts)
+	over := make(chan struct{})
+	timer := time.AfterFunc(lasts, func() { close(over) })
 	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-over:
 	case <-k.off:
 	}
 }
