@@ -279,7 +279,7 @@ type Admin struct {
 type Store struct {
 	Dir         Path          `yaml:"dir"`          // "": in memory only
 	MaxBytes    ByteSize      `yaml:"max_bytes"`    // of held events; beyond it the endpoint that holds most gives way
-	CommitDelay time.Duration `yaml:"commit_delay"` // how long the first event of a group waits for others, and for its end
+	CommitDelay time.Duration `yaml:"commit_delay"` // how long an event waits for its deliveries to end before it is written
 }
 
 // DeadLetters bounds what the store keeps of events that were given up.
