@@ -30,7 +30,8 @@ func (e *LostError) Error() string {
 // Close refuses new events and delivers what the router holds, until the earlier of ctx's end and shutdown_timeout. An
 // endpoint whose breaker is open gets one probe, and nobody waits for a retry or a pause that ends too late. Two seconds
 // before the deadline (a tenth of the time, where that is less) requests in flight are cancelled, and what is left is
-// dead-lettered. When ctx is cancelled that happens at once.
+// dead-lettered. When ctx is cancelled that happens at once. With a store nothing new is sent and nothing given up: Close waits
+// for the requests in flight, and what is held stays in the store, which the caller closes then.
 //
 // Close returns when the router's actors have stopped. Its error is a *LostError when events were given up that nothing but
 // memory keeps. A second call waits as well, and may bring the deadline forward.
