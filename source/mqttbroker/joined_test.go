@@ -32,8 +32,8 @@ func TestAcknowledgementWaitsForTheReceiptAndForTheDisk(t *testing.T) {
 				s.publish("t", "x", qos, 7)
 				receipt := events.next(t)
 				if late {
-					synced(t, broker)
 					s.receivesNothingMore()
+					synced(t, broker)
 					found := records(t, folderNow(t, broker))
 					require.Zero(t, found[kindReceived], "the event is not safe")
 					require.Equal(t, qos == 1, found[kindMessage] == 1)
