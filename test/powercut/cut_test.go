@@ -22,7 +22,7 @@ func cuts(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("POWERCUTS")
 	if text == "" {
-		return 40
+		return 20
 	}
 	n, err := strconv.Atoi(text)
 	require.NoError(t, err)
