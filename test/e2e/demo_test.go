@@ -13,16 +13,17 @@ import (
 	"github.com/fluxmq/webhookd/test/webhookd"
 )
 
-func TestDemoShowsARetryAnOutageAndNoLoss(t *testing.T) {
+func TestDemoShowsARetryAnOutageAKillAndNoLoss(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := webhookd.Command("demo", "--for", "22s")
 	require.Zero(t, code, stderr)
 	for _, shown := range []string{
 		"mosquitto_pub", "✗ 500", "attempt 2", "✗ 503", "circuit breaker opened", "circuit breaker closed",
-		"steady: ", "flaky: ", ", 0 not delivered",
+		"kill -9: webhookd is gone", "webhookd is back", "webhookd was killed once between",
 	} {
 		require.Contains(t, stdout, shown)
 	}
+	require.Equal(t, 2, strings.Count(stdout, ", 0 not delivered"), stdout)
 }
 
 func TestDemoEndsWellOnCtrlC(t *testing.T) {

@@ -2,56 +2,70 @@
 package demo
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/fluxmq/webhookd/cmd/webhookd/service"
 	"github.com/fluxmq/webhookd/config"
-	"github.com/fluxmq/webhookd/delivery"
 )
 
-const reportInterval = 10 * time.Second
+const (
+	reportInterval = 10 * time.Second
+	killAfter      = (awayFrom + awayUntil) / 2 // while the flaky address is away, and events are held for it
+	drainTime      = 10 * time.Second
+)
 
-// Run shows the program at work until a signal comes, or for so long where limit is not 0: an embedded broker, a client
-// that publishes, and a receiver that fails now and then and is away for a while. Its end is an orderly one, which a
-// second signal cuts short.
-func Run(to io.Writer, signals <-chan os.Signal, limit time.Duration) error {
-	out := &lineWriter{out: to}
-	receiver, err := startReceiver(out)
-	if err != nil {
-		return err
-	}
-	defer receiver.close()
-	webhookd, err := startService(receiver, out)
-	if err != nil {
-		return err
-	}
-	introduce(out, webhookd)
-	publisher, err := startPublisher(webhookd.Broker.Addr().String())
-	if err != nil {
-		return errors.Join(err, webhookd.Stop(context.Background()))
-	}
-
-	watch(out, webhookd, signals, limit)
-
-	out.printf("\nStopping: the receiver is well now, and all that waits is delivered first.\n\n")
-	receiver.recover()
-	err = errors.Join(publisher.stop(), webhookd.StopUntil(signals))
-	conclude(out, webhookd)
-	return err
+// demo is what the demo is made of.
+type demo struct {
+	out       *lineWriter
+	receiver  *receiver
+	program   *program
+	publisher *publisher
+	addresses addresses
 }
 
-// watch reports now and then until the demo is over.
-func watch(out *lineWriter, webhookd *service.Service, signals <-chan os.Signal, limit time.Duration) {
+// addresses are where webhookd listens, over all its lives.
+type addresses struct{ mqtt, ingest, admin string }
+
+// Run shows the program at work until a signal comes, or for so long where limit is not 0: an embedded broker, a client
+// that publishes, and a receiver that fails now and then and is away for a while. Meanwhile webhookd, which is a process of
+// its own, is killed once. Its end is an orderly one, which a second signal cuts short.
+func Run(to io.Writer, signals <-chan os.Signal, limit time.Duration) (err error) {
+	dir, err := os.MkdirTemp("", "webhookd-demo-")
+	if err != nil {
+		return fmt.Errorf("make the demo's folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	d := &demo{out: &lineWriter{out: to}}
+	if d.receiver, err = startReceiver(d.out); err != nil {
+		return err
+	}
+	defer d.receiver.close()
+	if d.addresses, err = freeAddresses(); err != nil {
+		return err
+	}
+	if d.program, err = newProgram(dir, d.configuration(dir), d.out); err != nil {
+		return err
+	}
+	if err := d.program.start(); err != nil {
+		d.program.kill()
+		return err
+	}
+	d.introduce()
+	d.publisher = startPublisher(d.addresses.mqtt)
+	return errors.Join(d.watch(signals, limit), d.conclude(signals))
+}
+
+// watch reports now and then, and kills webhookd once, until the demo is over.
+func (d *demo) watch(signals <-chan os.Signal, limit time.Duration) error {
 	reportTime := time.NewTicker(reportInterval)
 	defer reportTime.Stop()
+	kill := time.After(killAfter)
 	var end <-chan time.Time
 	if limit > 0 {
 		end = time.After(limit)
@@ -59,34 +73,98 @@ func watch(out *lineWriter, webhookd *service.Service, signals <-chan os.Signal,
 	for {
 		select {
 		case <-signals:
-			return
+			return nil
 		case <-end:
-			return
+			return nil
 		case <-reportTime.C:
-			report(out, webhookd)
+			d.report()
+		case <-kill:
+			if err := d.killAndStart(); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-func report(out *lineWriter, s *service.Service) {
-	for _, e := range s.Router.Stats().Endpoints {
-		out.printf("── %s: accepted %d = delivered %d + held %d + dropped %d + dead-lettered %d\n", e.Name, e.Accepted,
-			e.Of(delivery.Delivered), e.Held(), e.Total(delivery.KindDropped), e.Total(delivery.KindDeadLettered))
+func (d *demo) killAndStart() error {
+	d.report()
+	d.out.printf("\n── kill -9: webhookd is gone, with all that it had in memory. It is started again.\n\n")
+	d.program.kill()
+	if err := d.program.start(); err != nil {
+		return err
+	}
+	d.out.printf("\n── webhookd is back, and has what it held.\n")
+	d.report()
+	return nil
+}
+
+func (d *demo) report() {
+	accounts, err := readAccounts(d.addresses.admin)
+	if err != nil {
+		d.out.printf("── %v\n", err)
+		return
+	}
+	for _, name := range []string{"steady", "flaky"} {
+		a := accounts[name]
+		d.out.printf("── %s: accepted %d = delivered %d + held %d + dropped %d + dead-lettered %d\n",
+			name, a.accepted, a.delivered, a.held, a.dropped, a.deadLettered)
 	}
 }
 
-// startService runs webhookd as a configuration file would have it, on the usual MQTT port if that is free.
-func startService(receiver *receiver, out *lineWriter) (*service.Service, error) {
-	cfg := configuration(receiver.url())
-	if isTaken(cfg.Sources.MQTTBroker.Listen) {
-		cfg.Sources.MQTTBroker.Listen = "127.0.0.1:0"
+// conclude lets all that was acknowledged arrive, and counts it where it arrived.
+func (d *demo) conclude(signals <-chan os.Signal) error {
+	d.out.printf("\nStopping: the receiver is well now, and all that waits is delivered first.\n\n")
+	d.receiver.recover()
+	acknowledged := d.publisher.stop()
+	d.awaitArrivals(acknowledged, signals)
+	err := d.program.stop()
+	d.out.printf("\nThe client published %d messages that the broker acknowledged; webhookd was killed %s between.\n",
+		len(acknowledged), d.program.kills())
+	for _, name := range []string{"steady", "flaky"} {
+		missing, again := d.receiver.count(name, acknowledged)
+		d.out.printf("%s: %d of them delivered, %d not delivered; %d came twice\n", name, len(acknowledged)-missing, missing, again)
 	}
-	log := slog.New(slog.NewTextHandler(logWriter{out}, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
-	webhookd, err := service.Start(cfg, log)
+	return err
+}
+
+func (d *demo) awaitArrivals(acknowledged []string, signals <-chan os.Signal) {
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.After(drainTime); ; {
+		steady, _ := d.receiver.count("steady", acknowledged)
+		flaky, _ := d.receiver.count("flaky", acknowledged)
+		if steady+flaky == 0 {
+			return
+		}
+		select {
+		case <-signals:
+			return
+		case <-deadline:
+			return
+		case <-poll.C:
+		}
+	}
+}
+
+// freeAddresses takes the usual MQTT port if that is free.
+func freeAddresses() (a addresses, err error) {
+	a.mqtt = config.DefaultMQTTListen
+	if isTaken(a.mqtt) {
+		a.mqtt, err = freeAddress()
+	}
+	var ingestErr, adminErr error
+	a.ingest, ingestErr = freeAddress()
+	a.admin, adminErr = freeAddress()
+	return a, errors.Join(err, ingestErr, adminErr)
+}
+
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("start the demo: %w", err)
+		return "", fmt.Errorf("find a free port: %w", err)
 	}
-	return webhookd, nil
+	_ = listener.Close() // nothing came
+	return listener.Addr().String(), nil
 }
 
 // isTaken tells whether somebody listens on the address already, as a broker of one's own does.
@@ -99,47 +177,35 @@ func isTaken(address string) bool {
 	return false
 }
 
-// logWriter marks the lines of webhookd's own log.
-type logWriter struct{ *lineWriter }
-
-func (w logWriter) Write(line []byte) (int, error) {
-	w.printf("log     %s", line)
-	return len(line), nil
+func (d *demo) configuration(dir string) string {
+	return fmt.Sprintf(`broker_id: demo
+webhook:
+  enabled: true
+  include_payload: true
+  shutdown_timeout: 10s
+  endpoints:
+    - name: steady
+      url: %[1]s/steady
+      events: ["client.*", "subscription.*", "auth.*", "message.published"]
+    - name: flaky
+      url: %[1]s/flaky
+      events: ["message.published"]
+      retry: {max_attempts: 5, initial_interval: 500ms, max_interval: 2s}
+      circuit_breaker: {failure_threshold: 3, reset_timeout: 3s}
+sources:
+  mqtt_broker: {listen: %[2]q}
+  ingest: {listen: %[3]q}
+admin: {listen: %[4]q}
+store: {dir: %[5]q}
+log: {format: text}
+`, d.receiver.url(), d.addresses.mqtt, d.addresses.ingest, d.addresses.admin, filepath.Join(dir, "kept"))
 }
 
-func withoutTime(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 && attr.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return attr
-}
-
-func configuration(url string) config.Config {
-	cfg := config.Default()
-	cfg.BrokerID = "demo"
-	cfg.Webhook.Enabled = true
-	cfg.Webhook.IncludePayload = true
-	cfg.Webhook.ShutdownTimeout = 10 * time.Second
-	cfg.Webhook.Endpoints = []config.Endpoint{
-		{Name: "steady", URL: url + "/steady", Events: []string{"client.*", "subscription.*", "auth.*", "message.published"}},
-		{
-			Name:           "flaky",
-			URL:            url + "/flaky",
-			Events:         []string{"message.published"},
-			Retry:          config.Retry{MaxAttempts: 5, InitialInterval: 500 * time.Millisecond, MaxInterval: 2 * time.Second},
-			CircuitBreaker: config.CircuitBreaker{FailureThreshold: 3, ResetTimeout: 3 * time.Second},
-		},
-	}
-	cfg.Sources.MQTTBroker = &config.MQTTBroker{Listen: config.DefaultMQTTListen}
-	cfg.Sources.Ingest = &config.Ingest{Listen: "127.0.0.1:0", MaxBodyBytes: config.DefaultMaxBodyBytes}
-	cfg.Admin = &config.Admin{Listen: "127.0.0.1:0"}
-	return cfg
-}
-
-func introduce(out *lineWriter, s *service.Service) {
-	out.printf(`webhookd demo: an MQTT broker, a client that publishes to it, and a receiver of webhooks with two addresses.
+func (d *demo) introduce() {
+	d.out.printf(`webhookd demo: an MQTT broker, a client that publishes to it, and a receiver of webhooks with two addresses.
 "steady" wants nearly all events and is always well. "flaky" wants message.published only: it fails every fourth event once,
-and is away from second %d to second %d of every %d seconds. Nothing is lost, and "steady" never waits for "flaky".
+and is away from second %d to second %d of every %d seconds. In second %d webhookd is killed, and started again. Nothing is lost,
+and "steady" never waits for "flaky".
 
   Publish something yourself:    mosquitto_pub -h 127.0.0.1 -p %s -t demo/hello -m "hello webhooks"
   or without an MQTT client:     curl -H 'Content-Type: application/json' http://%s/v1/events \
@@ -147,21 +213,13 @@ and is away from second %d to second %d of every %d seconds. Nothing is lost, an
   Metrics for Prometheus:        http://%s/metrics
   Ctrl-C stops.
 
-`, int(awayFrom.Seconds()), int(awayUntil.Seconds()), int(cycle.Seconds()),
-		port(s.Broker.Addr()), s.Ingest.Addr(), s.Admin.Addr())
+`, int(awayFrom.Seconds()), int(awayUntil.Seconds()), int(cycle.Seconds()), int(killAfter.Seconds()),
+		port(d.addresses.mqtt), d.addresses.ingest, d.addresses.admin)
 }
 
-func conclude(out *lineWriter, s *service.Service) {
-	out.printf("\n")
-	for _, e := range s.Router.Stats().Endpoints {
-		out.printf("%s: %d events accepted, %d delivered, %d not delivered\n", e.Name, e.Accepted, e.Of(delivery.Delivered),
-			e.Accepted-e.Of(delivery.Delivered))
-	}
-}
-
-// port is the port of a listener's address.
-func port(address net.Addr) string {
-	_, port, _ := net.SplitHostPort(address.String())
+// port is the port of an address.
+func port(address string) string {
+	_, port, _ := net.SplitHostPort(address)
 	return port
 }
 

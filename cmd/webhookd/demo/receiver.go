@@ -30,9 +30,10 @@ type receiver struct {
 	serving  sync.WaitGroup
 
 	mu       sync.Mutex
-	attempts map[string]int // of each event that the flaky address has not taken yet
-	events   int            // that came to the flaky address
-	well     bool           // from now on
+	attempts map[string]int            // of each event that the flaky address has not taken yet
+	events   int                       // that came to the flaky address
+	well     bool                      // from now on
+	taken    map[string]map[string]int // how often each payload was, by address
 }
 
 func startReceiver(out *lineWriter) (*receiver, error) {
@@ -40,7 +41,8 @@ func startReceiver(out *lineWriter) (*receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the demo's receiver: %w", err)
 	}
-	r := &receiver{out: out, began: time.Now(), listener: listener, attempts: map[string]int{}}
+	r := &receiver{out: out, began: time.Now(), listener: listener, attempts: map[string]int{},
+		taken: map[string]map[string]int{"steady": {}, "flaky": {}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /steady", r.steady)
 	mux.HandleFunc("POST /flaky", r.flaky)
@@ -65,6 +67,7 @@ func (r *receiver) close() {
 
 func (r *receiver) steady(w http.ResponseWriter, request *http.Request) {
 	if event, ok := r.read(w, request); ok {
+		r.take("steady", event)
 		r.out.printf("steady  ✓ %s\n", event)
 	}
 }
@@ -78,6 +81,9 @@ func (r *receiver) flaky(w http.ResponseWriter, request *http.Request) {
 	mark := "✓"
 	if status != http.StatusOK {
 		mark = fmt.Sprintf("✗ %d", status)
+	}
+	if status == http.StatusOK {
+		r.take("flaky", event)
 	}
 	r.out.printf("flaky   %s %s, attempt %d\n", mark, event, attempt)
 	w.WriteHeader(status)
@@ -101,6 +107,29 @@ func (r *receiver) judge(id string) (status, attempt int) {
 	}
 	delete(r.attempts, id)
 	return http.StatusOK, attempt
+}
+
+func (r *receiver) take(address string, event shownEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if event.Data.Topic == topic {
+		r.taken[address][string(event.Data.Payload)]++
+	}
+}
+
+// count tells how many of the payloads did not come to the address, and how many came more than once.
+func (r *receiver) count(address string, payloads []string) (missing, again int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, payload := range payloads {
+		switch n := r.taken[address][payload]; {
+		case n == 0:
+			missing++
+		case n > 1:
+			again++
+		}
+	}
+	return missing, again
 }
 
 // shownEvent is what the demo shows of an event.
