@@ -490,6 +490,8 @@ func TestMessageOfQoS2ThatWasBrokenOffIsTakenWhenItComesAgain(t *testing.T) {
 		s := dialScript(t, broker.Addr(), version, "c")
 		s.publish("t", "x", 2, 7)
 		s.isClosed()
+		ended := func() bool { return len(events.of(messages.TypeClientDisconnected)) == 1 }
+		require.Eventually(t, ended, patience, time.Millisecond) // a repetition before that is refused, or closed without a word
 		s = dialScript(t, broker.Addr(), version, "c")
 		s.publishAgain("t", "x", 2, 7)
 		receipt := events.next(t)
