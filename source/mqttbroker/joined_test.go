@@ -2,6 +2,7 @@ package mqttbroker
 
 import (
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -52,13 +53,14 @@ func TestNoAcknowledgementWhereTheDiskOrTheEventFails(t *testing.T) {
 	forEach(t, func(t *testing.T, version, qos byte) {
 		for name, disk := range map[string]bool{"the disk": true, "the event": false} {
 			t.Run(name, func(t *testing.T) {
-				broker, events := startWithholding(t, t.TempDir())
+				dir := filepath.Join(t.TempDir(), "store")
+				broker, events := startWithholding(t, dir)
 				absent(t, broker, &events.recorder, version)
 				s := dialScript(t, broker.Addr(), version, "pub")
 				mend := func() {}
 				var refusal error
 				if disk {
-					mend = failDisk(t)
+					mend = failDisk(t, dir)
 				} else {
 					refusal = messages.ErrUnavailable
 				}

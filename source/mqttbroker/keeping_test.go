@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -606,18 +605,27 @@ func TestRecordsWithoutTheirSessionAreDropped(t *testing.T) {
 	require.Equal(t, map[kind]int{kindSession: 1}, records(t, folderNow(t, broker)))
 }
 
-// failDisk lets no file grow beyond its first page until the returned function mends it.
-func failDisk(t *testing.T) (mend func()) {
-	var before syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
-	signal.Ignore(syscall.SIGXFSZ)
-	mend = func() {
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
-		signal.Reset(syscall.SIGXFSZ)
+// failDisk has nothing be written to the folder's file, and no other made, until the returned function mends it.
+func failDisk(t *testing.T, dir string) (mend func()) {
+	t.Helper()
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	open, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	found := false
+	for _, name := range open {
+		if target, err := os.Readlink(name); err == nil && target == filepath.Join(dir, persistence.FileName) {
+			fd, err := strconv.Atoi(filepath.Base(name))
+			require.NoError(t, err)
+			require.NoError(t, syscall.Dup2(int(full.Fd()), fd))
+			found = true
+		}
 	}
-	t.Cleanup(mend)
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: before.Max}))
-	return mend
+	require.True(t, found)
+	require.NoError(t, os.RemoveAll(dir))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+	return func() { require.NoError(t, os.Remove(dir)) }
 }
 
 func TestADiskThatFailsIsNoPromise(t *testing.T) {
@@ -627,7 +635,7 @@ func TestADiskThatFailsIsNoPromise(t *testing.T) {
 		absent(t, broker, events, version)
 		resumed := dialScript(t, broker.Addr(), version, "sub")
 		receipt := make(chan error, 1)
-		mend := failDisk(t)
+		mend := failDisk(t, dir)
 		s := dialScript(t, broker.Addr(), version, "new")
 		require.Equal(t, map[byte]byte{version3: 3, version5: 0x88}[version], s.connack.ReasonCode)
 		s.isClosed()
