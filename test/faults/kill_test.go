@@ -161,6 +161,7 @@ func TestKillNineLosesNothingThatTheIngestTook(t *testing.T) {
 			n++
 		}
 	})
+	k.ordered.requireOrder(t)
 }
 
 func isClosed(stop <-chan struct{}) bool {
@@ -256,6 +257,5 @@ func (k *killed) round(produce func(producer int, stop <-chan struct{})) {
 		webhookd.Eventually(t, func() bool { return len(receiver.lacks(given)) == 0 }, name+" gets each event that was acknowledged")
 	}
 	last.TerminateAndExpect(0)
-	k.ordered.requireOrder(t)
 	t.Logf("%d events with a receipt; %d and %d requests beside the first of an event", len(given), k.ordered.repeated(), k.wide.repeated())
 }
