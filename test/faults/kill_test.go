@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -14,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.golang/paho"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fluxmq/webhookd/test/webhookd"
@@ -191,28 +192,57 @@ func TestKillNineLosesNothingThatTheBrokerAcknowledged(t *testing.T) {
 	address := freeAddress(t)
 	k := newKilled(t, "  mqtt_broker: {listen: '"+address+"'}")
 	k.round(func(producer int, stop <-chan struct{}) {
-		options := mqtt.NewClientOptions().AddBroker("tcp://" + address).SetClientID(fmt.Sprint("producer-", producer)).
-			SetCleanSession(false).SetConnectRetry(true).SetConnectRetryInterval(20 * time.Millisecond).
-			SetMaxReconnectInterval(50 * time.Millisecond).SetOrderMatters(false)
-		client := mqtt.NewClient(options)
-		client.Connect()
-		defer client.Disconnect(0)
-		for n := 1; ; {
+		qos := byte(1 + producer%2)
+		var client *paho.Client
+		for n := 1; !isClosed(stop); {
 			topic := fmt.Sprintf("p%d/%d", producer, n)
-			token := client.Publish(topic, byte(1+producer%2), false, "x")
-			select {
-			case <-token.Done():
-			case <-stop:
-				return
+			if client == nil {
+				client = connect(address, fmt.Sprint("producer-", producer))
 			}
-			if token.Error() != nil {
+			if client == nil || !publish(client, topic, qos) {
+				client = nil
 				time.Sleep(10 * time.Millisecond) // and once more: nobody knows whether it was taken
 				continue
 			}
 			k.given.add(topic)
 			n++
 		}
+		if client != nil {
+			_ = client.Disconnect(&paho.Disconnect{})
+		}
 	})
+	k.ordered.requireOrder(t)
+}
+
+// connect is nil while the broker is not there.
+func connect(address, id string) *paho.Client {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil
+	}
+	client := paho.NewClient(paho.ClientConfig{Conn: connection})
+	if _, err := client.Connect(ctx, &paho.Connect{ClientID: id, KeepAlive: 30, CleanStart: true}); err != nil {
+		_ = connection.Close()
+		return nil
+	}
+	return client
+}
+
+// publish is false where the message got no acknowledgement.
+func publish(client *paho.Client, topic string, qos byte) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	go func() { // Publish itself does not notice that the connection has broken
+		select {
+		case <-client.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	_, err := client.Publish(ctx, &paho.Publish{Topic: topic, QoS: qos, Payload: []byte("x")})
+	return err == nil
 }
 
 // killed is a program that is killed again and again.
