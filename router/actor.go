@@ -35,8 +35,9 @@ type routerActor struct {
 	matcher     *matcher
 	endpoints   []*actors.Endpoint
 	deadLetters store.Letters
-	store       *store.Store  // nil: all is in memory
-	done        chan struct{} // closed when the actor has stopped
+	store       *store.Store               // nil: all is in memory
+	absent      map[string]delivery.Volume // what the store holds for endpoints that are not configured: nobody takes of it
+	done        chan struct{}              // closed when the actor has stopped
 
 	pids            []*actor.PID // of endpoints, in their order
 	deadLetterActor *actor.PID

@@ -1,10 +1,6 @@
 package router
 
 import (
-	"fmt"
-	"slices"
-
-	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/messages"
 )
@@ -29,7 +25,9 @@ func (a *routerActor) restore(window int64) {
 	if window == 0 {
 		window = min(max(memoryOfEndpoints/int64(max(1, len(a.endpoints))), leastWindow), largestWindow)
 	}
+	a.absent = a.held()
 	for _, endpoint := range a.endpoints {
+		delete(a.absent, endpoint.Name())
 		endpoint.Restore(a.store.Endpoint(endpoint.Name()), window)
 	}
 	a.store.OnRoom(a.mailbox.Wake)
@@ -40,11 +38,11 @@ func (a *routerActor) storeFails() error {
 	if a.store == nil {
 		return nil
 	}
-	if err := a.store.Failing(); err != nil {
-		return fmt.Errorf("%w: %w", messages.ErrUnavailable, err)
-	}
-	return nil
+	return a.store.Failing()
 }
+
+// StoreFails tells whether the store keeps nothing at this moment, so that no receipt is given.
+func (h *Handle) StoreFails() bool { return h.router.storeFails() != nil }
 
 // waitsForStore tells whether events stay in the root mailbox, where the drop policy holds, because the store gathered as
 // much as it may. In a drain they go on: what is not kept of them then is in memory at least.
@@ -105,14 +103,13 @@ func (a *routerActor) abandonEntry() {
 	}
 }
 
-// absent is what the store holds for endpoints that the configuration does not have.
-func (a *routerActor) absent() map[string]delivery.Volume {
-	absent := map[string]delivery.Volume{}
+// held is what the store holds, by the endpoint's name.
+func (a *routerActor) held() map[string]delivery.Volume {
+	held := map[string]delivery.Volume{}
 	for name, record := range a.store.Endpoints() {
-		configured := slices.ContainsFunc(a.endpoints, func(e *actors.Endpoint) bool { return e.Name() == name })
-		if volume := record.Volume(); volume.Events > 0 && !configured {
-			absent[name] = volume
+		if volume := record.Volume(); volume.Events > 0 {
+			held[name] = volume
 		}
 	}
-	return absent
+	return held
 }

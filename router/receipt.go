@@ -89,6 +89,3 @@ func (r *receipts) one(err error) {
 	}
 	r.all(err)
 }
-
-// StoreFails tells whether the store keeps nothing at this moment, so that no receipt is given.
-func (h *Handle) StoreFails() bool { return h.router.storeFails() != nil }

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"maps"
+
 	"github.com/fluxmq/webhookd/actors"
 	"github.com/fluxmq/webhookd/delivery"
 	"github.com/fluxmq/webhookd/store"
@@ -33,7 +35,7 @@ func (h *Handle) Stats() Stats {
 	}
 	if kept := h.router.store; kept != nil {
 		of := kept.Stats()
-		stats.Store, stats.Absent = &of, h.router.absent()
+		stats.Store, stats.Absent = &of, maps.Clone(h.router.absent)
 	}
 	return stats
 }

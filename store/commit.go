@@ -1,17 +1,15 @@
 package store
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/fluxmq/webhookd/messages"
 )
 
 const (
-	// A group waits for deliveries only while they end in time: of events of which fewer than one in leastEnded did,
-	// the next group waits a part of commit_delay only; one group in probeEvery waits all of it, to see.
-	leastEnded   = 10
-	hastyPart    = 16
-	probeEvery   = 16
 	firstRetry   = 50 * time.Millisecond
 	longestRetry = 5 * time.Second
 	// complainEvery is the time between two log lines about a keeper that fails.
@@ -20,27 +18,6 @@ const (
 	compactEvery     = 10 * time.Second
 	leastCompactable = 64 << 20
 )
-
-// pace says how long a group waits for its deliveries to end.
-type pace struct {
-	groups int
-	ended  int // before their group committed
-	hasty  bool
-}
-
-// judge looks at the group that was just taken.
-func (p *pace) judge(written int) {
-	p.groups++
-	p.hasty = (p.ended+written > 0) && p.ended*leastEnded < p.ended+written
-	p.ended = 0
-}
-
-func (p *pace) delay(whole time.Duration) time.Duration {
-	if p.hasty && p.groups%probeEvery != 0 {
-		return whole / hastyPart
-	}
-	return whole
-}
 
 // commitGroups commits what is gathered, until Close.
 func (s *Store) commitGroups() {
@@ -178,8 +155,9 @@ func (s *Store) tryLast(r *round) bool {
 
 // fail tells all who wait that what they wait for is not safe at present.
 func (s *Store) fail(r *round, cause error) {
+	failing := fmt.Errorf("%w: %w", messages.ErrUnavailable, cause)
 	s.mu.Lock()
-	s.failing = cause
+	s.failing = failing
 	s.figures.failed++
 	told := r.waiting
 	r.waiting = nil
@@ -188,7 +166,7 @@ func (s *Store) fail(r *round, cause error) {
 	told = append(told, receiptsOf(r.entries)...)
 	told = append(told, receiptsOf(s.gather.entries.Items())...)
 	s.mu.Unlock()
-	tellAll(told, unavailable(cause))
+	tellAll(told, failing)
 }
 
 // receiptsOf takes the receipts of entries.

@@ -55,8 +55,8 @@ func (s *Store) Route(event *messages.Envelope) {
 	s.routing = &entry{number: s.number, event: event}
 }
 
-// Routed ends what Route began, if anything. receipt, unless it is nil, is called when the event is safe, or with the reason why it is
-// not.
+// Routed ends what Route began, if anything. receipt, unless it is nil, is called when the event is safe, or with the reason
+// why it is not.
 func (s *Store) Routed(receipt func(error)) {
 	s.mu.Lock()
 	entry := s.routing
@@ -83,7 +83,7 @@ func (s *Store) enter(entry *entry, receipt func(error)) (now bool, err error) {
 		s.awake()
 	}
 	if receipt != nil && s.failing != nil {
-		return true, unavailable(s.failing)
+		return true, s.failing
 	}
 	if receipt != nil {
 		entry.receipts = append(entry.receipts, receipt)

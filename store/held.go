@@ -137,9 +137,6 @@ func (h *Held) End(stub delivery.Stub, fate delivery.Fate) {
 	s.mu.Lock()
 	hold := h.uncommitted[stub.Number]
 	s.bytes -= int64(stub.Size)
-	if fate == delivery.DroppedDamaged {
-		s.figures.damaged++
-	}
 	h.record.Account.end(fate)
 	var safe []func(error)
 	first := s.gather.empty()

@@ -33,7 +33,7 @@ type Store struct {
 	gather  gathering
 	claims  claims
 	ids     letterIDs
-	failing error     // nil: the latest commit was one
+	failing error     // a messages.ErrUnavailable; nil: the latest commit was one
 	onRoom  func()    // there is room to gather again
 	deleted Deletions // of dead letters, by their bounds
 	latest  latestLetters
@@ -101,7 +101,7 @@ func (s *Store) Endpoints() map[string]EndpointRecord {
 	return records
 }
 
-// Failing is why the keeper keeps nothing at this moment; nil where it does.
+// Failing is why the keeper keeps nothing at this moment, a messages.ErrUnavailable; nil where it does.
 func (s *Store) Failing() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +125,7 @@ func (s *Store) Synced(told func(error)) {
 // sync waits until all that the store was told so far is safe. Its errors are ctx's and messages.ErrUnavailable.
 func (s *Store) sync(ctx context.Context) error {
 	if err := s.Failing(); err != nil {
-		return unavailable(err)
+		return err
 	}
 	told := make(chan error, 1)
 	s.Synced(func(err error) { told <- err })
@@ -135,10 +135,6 @@ func (s *Store) sync(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func unavailable(cause error) error {
-	return fmt.Errorf("%w: %w", messages.ErrUnavailable, cause)
 }
 
 // Close commits what is gathered, as far as the keeper can, and closes it. The router that used the store is closed before.
@@ -177,7 +173,6 @@ type figures struct {
 	failed  uint64
 	written uint64 // events
 	spared  uint64 // events that ended before they were written
-	damaged uint64
 }
 
 // Stats is a store at one moment.
