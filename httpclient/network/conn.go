@@ -51,11 +51,16 @@ func newConn(inner net.Conn, requests int) *conn {
 
 func (c *conn) Read(bytes []byte) (int, error) {
 	read, err := c.Conn.Read(bytes)
-	if errors.Is(err, io.EOF) && c.awaitsAnswer() {
+	written, unanswered := c.sent()
+	end := errors.Is(err, io.EOF)
+	if end && unanswered {
 		err = c.awaitReset(err)
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if end && c.writes > written { // after the other side had closed
+		c.lost = firstLost(c.lost, written+1)
+	}
 	if read > 0 {
 		c.unanswered = false
 	}
@@ -119,10 +124,11 @@ func (c *conn) mayHaveTaken(number int) bool {
 	return c.lost == 0 || c.lost > number
 }
 
-func (c *conn) awaitsAnswer() bool {
+// sent is the number of writes that have begun, and whether one has since something was read.
+func (c *conn) sent() (writes int, unanswered bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.unanswered
+	return c.writes, c.unanswered
 }
 
 // awaitReset is the reset that follows the end of what can be read, or else that end.
