@@ -136,9 +136,12 @@ func (k *keeper) isOff() bool {
 	}
 }
 
-// sleep does without a timer's channel: in a bubble the race detector of Go 1.26 breaks down when several goroutines find
-// such timers due at the same moment.
+// sleep does without a timer's channel, and without a timer that is due at once: in a bubble the race detector of Go 1.26
+// breaks down over a timer that the goroutine which looks at it has to run.
 func (k *keeper) sleep(lasts time.Duration) {
+	if lasts <= 0 {
+		return
+	}
 	over := make(chan struct{})
 	timer := time.AfterFunc(lasts, func() { close(over) })
 	defer timer.Stop()
